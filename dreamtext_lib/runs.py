@@ -1,0 +1,92 @@
+"""A run's folder: files that are whole or absent, checkpoints that a run resumes from, a log."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: to a neighbour first, then renamed into place.
+
+    Raises OSError (disk full, no permission) and leaves what stood there before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
+    """Write tensors, and JSON values beside them, as one safetensors file, whole or not at all."""
+    tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(tensors, {key: json.dumps(value) for key, value in (meta or {}).items()}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write_tensors` wrote: the tensors and the values."""
+    with safe_open(path, "pt") as f:
+        meta = {key: json.loads(value) for key, value in (f.metadata() or {}).items()}
+        return {name: f.get_tensor(name) for name in f.keys()}, meta
+
+
+def pack(modules: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """All tensors of modules and optimisers under flat names, for `write_tensors`."""
+    tensors = {f"{m}/{name}": t for m, module in modules.items() for name, t in module.state_dict().items()}
+    for o, optimiser in optimisers.items():
+        for i, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{o}/{i}/{name}": torch.as_tensor(value) for name, value in state.items()}
+    return tensors
+
+
+def unpack(
+    tensors: Mapping[str, Tensor],
+    modules: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
+) -> None:
+    """Put back what `pack` gathered. Raises KeyError or RuntimeError if names or shapes differ."""
+    for m, module in modules.items():
+        prefix = f"{m}/"
+        module.load_state_dict({name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)})
+    for o, optimiser in optimisers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith(f"{o}/"):
+                _, i, key = name.split("/")
+                state.setdefault(int(i), {})[key] = tensor
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+class Log:
+    """Records of a run, one JSON object a line; a resumed run drops what stood after its checkpoint."""
+
+    def __init__(self, path: Path, keep: int = 0):
+        self.path = Path(path)
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        self.lines = [line for line in lines if json.loads(line)["step"] <= keep]
+
+    def __call__(self, record: Mapping[str, Any]) -> None:
+        """Add one record, which has a `step`; the file is whole after every call."""
+        self.lines.append(json.dumps(record))
+        write_bytes(self.path, "".join(f"{line}\n" for line in self.lines).encode())
