@@ -73,7 +73,7 @@ class ToyObject:
         grid = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)  # (R, R, R, 3)
         volume = self.distance(grid).numpy()
         spacing = (2 * BOUND / (resolution - 1),) * 3
-        vertices, faces, _, _ = marching_cubes(volume, 0.0, spacing=spacing, gradient_direction="ascent")
+        vertices, faces, _, _ = marching_cubes(volume, 0.0, spacing=spacing, gradient_direction="descent")
         return trimesh.Trimesh(vertices - BOUND, faces)
 
     def caption(self, view: str | None = None) -> str:

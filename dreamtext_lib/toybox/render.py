@@ -1,7 +1,7 @@
 """A vectorised sphere tracer: exact pictures of toy objects from any camera.
 
 A ray advances by the distance to the nearest surface until it meets one (Hart 1996). Rays that graze the object
-within a pixel get a partial alpha, so silhouettes are smooth at any size.
+within a pixel get a partial alpha, so silhouettes are smooth at any size, and half a pixel wide of the exact ones.
 """
 
 from collections.abc import Sequence

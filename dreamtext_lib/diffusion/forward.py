@@ -1,0 +1,41 @@
+"""The forward process and its inverse: noise in one step, and the clean estimate."""
+
+import torch
+from torch import Tensor
+
+
+def rows(values: Tensor, like: Tensor) -> Tensor:
+    """Values (B,) shaped to multiply a batch (B, ...)."""
+    return values.to(like).reshape(-1, *[1] * (like.ndim - 1))  # (B, 1, ..., 1)
+
+
+def add_noise(x_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Eq. 3.2: x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps.
+
+    x_0, eps (B, ...), alpha_bar (B,) in 0..1 -> (B, ...). Source: Ho et al. 2020, eq. 4.
+    """
+    a = rows(alpha_bar, x_0)
+    return a.sqrt() * x_0 + (1 - a).sqrt() * eps
+
+
+def clean_estimate(x_t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Eq. 4.30: x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t), the inverse of 3.2.
+
+    x_t, eps (B, ...), alpha_bar (B,) in 0..1, above 0 -> (B, ...). The thesis divides by alpha_bar_t: an erratum.
+    """
+    a = rows(alpha_bar, x_t)
+    return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
+
+
+def noise_of_velocity(v: Tensor, x_t: Tensor, alpha_bar: Tensor) -> Tensor:
+    """The noise that a velocity prediction v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0 implies.
+
+    All (B, ...), alpha_bar (B,). Source: Salimans & Ho 2022, appendix D.
+    """
+    a = rows(alpha_bar, x_t)
+    return a.sqrt() * v + (1 - a).sqrt() * x_t
+
+
+def uniform_steps(count: int, low: int, high: int, generator: torch.Generator) -> Tensor:
+    """`count` time steps, whole numbers uniform in low..high, both included."""
+    return torch.randint(low, high + 1, (count,), generator=generator)

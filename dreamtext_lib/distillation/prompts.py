@@ -1,0 +1,23 @@
+"""Prompts with view words (thesis 6.1.7)."""
+
+from torch import Tensor
+
+from ..radiance.cameras import VIEW_WORDS
+from .prior import Prior
+
+
+def check_prompt(prompt: str) -> str:
+    """The prompt without surrounding space. Raises ValueError if nothing is left."""
+    if not prompt.strip():
+        raise ValueError("the prompt is empty; say what to dream, for example 'a red castle'")
+    return prompt.strip()
+
+
+def view_states(prior: Prior, prompt: str) -> dict[str, Tensor]:
+    """Text states for 'PROMPT, front view' and the other view words, and under '' for no text: each (1, L, C).
+
+    Raises ValueError if the prompt is empty or, with its view word, longer than the tokenizer takes.
+    """
+    prompt = check_prompt(prompt)
+    texts = {word: f"{prompt}, {word} view" for word in VIEW_WORDS} | {"": ""}
+    return dict(zip(texts, prior.encode_text(list(texts.values())).split(1)))

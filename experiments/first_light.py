@@ -1,0 +1,81 @@
+"""Fourteen prompts, one a class, dreamed with one recipe and seeds fixed beforehand; the judge's table and a contact sheet.
+
+`python -m experiments.first_light --out DIR` takes about an hour on two cores. Runs that are finished are kept, so it
+goes on where it was stopped.
+"""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+
+import torch
+
+from dreamtext_lib.cli import main as dreamtext
+from dreamtext_lib.distillation.dream import Dream, read_run
+from dreamtext_lib.distillation.prior import load_prior
+from dreamtext_lib.evaluation.views import load_judge, score_views
+from dreamtext_lib.radiance.cameras import turntable
+from dreamtext_lib.runs import write_json
+from dreamtext_lib.toybox.objects import CLASS_NAMES, COLOUR_NAMES, caption
+from dreamtext_lib.viewing.turntable import contact_sheet, write_picture
+from dreamtext_lib.zoo import resolve
+
+SEED, VIEWS = 0, 12
+
+
+def prompts() -> list[tuple[str, str, str]]:
+    """(prompt, class, colour) of each class, colours in turn."""
+    return [
+        (caption(name, (COLOUR_NAMES[i % len(COLOUR_NAMES)],), start=""), name, COLOUR_NAMES[i % len(COLOUR_NAMES)])
+        for i, name in enumerate(CLASS_NAMES)
+    ]
+
+
+def score_run(folder: Path, name: str, colour: str) -> tuple[dict, torch.Tensor]:
+    """The judge's row of a finished run, and four of its views."""
+    prompt, seed, recipe, model = read_run(folder)
+    run = Dream(prompt, load_prior(resolve(model)), recipe, seed, model)
+    run.load(folder)
+    cameras = turntable(VIEWS)
+    frames = run.views(cameras)
+    scores = score_views(load_judge(), frames, cameras, name, colour)
+    row = {
+        "prompt": prompt,
+        "seed": seed,
+        "steps": run.step,
+        "class": round(scores.class_share, 3),
+        "view": round(scores.view_share, 3),
+        "colour": round(scores.colour_share, 3),
+        "recognised": scores.recognised,
+        "misses": sorted(set(scores.named) - {name}),
+    }
+    return row, frames[:: VIEWS // 4]
+
+
+def main() -> None:
+    """Dream what is missing, score all, write the table and the sheet."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/first_light"))
+    parser.add_argument("--table", type=Path, default=Path("experiments/first_light.json"))
+    a, recipe_flags = parser.parse_known_args()
+    rows, pictures = [], []
+    for prompt, name, colour in prompts():
+        folder = a.out / name
+        if not (folder / "mesh.glb").exists():
+            resume = (folder / "checkpoint.safetensors").exists()
+            where = ["--resume", str(folder)] if resume else [prompt, "--out", str(folder), "--seed", str(SEED)]
+            dreamtext(["dream", *where, *([] if resume else recipe_flags)])
+        row, views = score_run(folder, name, colour)
+        rows.append(row)
+        pictures.append(views)
+        print(json.dumps(row), flush=True)
+    recognised = sum(row["recognised"] for row in rows)
+    table = {"recipe": json.loads((folder / "recipe.json").read_text()), "recognised": recognised, "runs": rows}
+    table |= {key: round(sum(row[key] for row in rows) / len(rows), 3) for key in ("class", "view", "colour")}
+    write_json(a.table, table)
+    write_picture(contact_sheet(torch.cat(pictures), columns=8, scale=2), a.out / "contact_sheet.png")
+    print(f"{recognised} of {len(rows)} recognised; class {table['class']}, view {table['view']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The command line: a short dream leaves all it promises; a mistake ends in one sentence and leaves nothing behind."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from dreamtext_lib import cli, runs
+from dreamtext_lib.profile import PROFILES
+
+SHORT = ["--steps", "4", "--size", "16", "--samples", "12", "--occupancy", "16"]
+
+
+def run(capsys, *arguments):
+    """Status, standard output and standard error of a command."""
+    try:
+        status = cli.main([str(a) for a in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "mug"
+    assert cli.main(["dream", "a red mug", "--out", str(folder), "--seed", "5", *SHORT]) == 0
+    return folder
+
+
+def test_a_run_folder_holds_all_that_it_promises(finished):
+    names = {p.name for p in finished.iterdir()}
+    assert names == {
+        "recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png",
+        "turntable.mp4", "turntable.webp", "contact_sheet.png", "mesh.glb",
+    }  # fmt: skip
+    recipe = json.loads((finished / "recipe.json").read_text())
+    assert (recipe["prompt"], recipe["seed"], recipe["model"], recipe["size"]) == ("a red mug", 5, "tiny", 16)
+    assert set(asdict(PROFILES["toy"].recipes["fitfusion"])) <= set(recipe)
+    assert Image.open(finished / "turntable.webp").n_frames > 20
+    assert np.asarray(Image.open(finished / "contact_sheet.png")).std() > 5
+    mesh = trimesh.load(finished / "mesh.glb", force="mesh")
+    assert len(mesh.faces) > 100 and mesh.visual.kind == "vertex"
+    record = json.loads((finished / "log.jsonl").read_text().splitlines()[-1])
+    assert record["step"] == 4 and sum(record["shares"].values()) == pytest.approx(1, abs=0.01)
+
+
+def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "again"
+    monkeypatch.setattr(cli, "PREVIEW_EVERY", 2)
+    from dreamtext_lib.distillation.dream import Dream
+
+    advance = Dream.advance
+
+    def interrupted(self):
+        if self.step == 3 and not (tmp_path / "stopped").exists():
+            (tmp_path / "stopped").touch()
+            raise KeyboardInterrupt
+        return advance(self)
+
+    monkeypatch.setattr(Dream, "advance", interrupted)
+    status, _, err = run(capsys, "dream", "a red mug", "--out", folder, "--seed", "5", *SHORT)
+    assert status == 130 and f"--resume '{folder}'" in err
+    status, out, _ = run(capsys, "dream", "--resume", folder)
+    assert status == 0 and "mesh.glb" in out
+    assert (folder / "mesh.glb").read_bytes() == (finished / "mesh.glb").read_bytes()
+
+
+def test_flags_and_recipes_reach_the_run(tmp_path, capsys):
+    a = cli.parser().parse_args(["dream", "x", "--recipe", "stable-dreamfusion", "--guidance", "3.5", "--t-min", "40"])
+    prompt, seed, recipe, _, folder = cli.plan(a)
+    assert (prompt, seed, recipe.guidance, recipe.t_min) == ("x", 0, 3.5, 40)
+    assert recipe.size == PROFILES["toy"].recipes["stable-dreamfusion"].size
+    assert folder.name == "x-0"
+    status, out, _ = run(capsys, "dream", "--help")
+    for flag in ("--recipe", "--seed", "--resume", "--model", "--out", "--guidance", "--blob-radius"):
+        assert flag in out
+    assert status == 0
+
+
+def test_sample_draws_a_sheet(tmp_path, capsys):
+    out = tmp_path / "s.png"
+    status, text, _ = run(capsys, "sample", "a red mug", "--count", 2, "--steps", 2, "--guidance", 3, "--out", out)
+    assert status == 0 and "s = 3 (diffusers' g = 4)" in text
+    assert Image.open(out).width > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dream", ""], "prompt is empty"),
+        (["dream"], "prompt is empty"),
+        (["dream", "a mug", "--model", "nobody/nothing"], "no model 'nobody/nothing'"),
+        (["dream", "a mug " * 30], "shorten it"),
+        (["dream", "a mug", "--size", "-3"], "size is -3"),
+        (["dream", "a mug", "--steps", "0"], "steps is 0"),
+        (["dream", "a mug", "--size", "big"], "--size: invalid int value: 'big'"),
+        (["dream", "a mug", "--recipe", "magic"], "invalid choice: 'magic'"),
+        (["dream", "a mug", "--colour", "red"], "unrecognized arguments: --colour red"),
+        (["sample", "a mug", "--count", "0"], "--count is 0"),
+        (["sample", " "], "prompt is empty"),
+        (["paint", "a mug"], "invalid choice: 'paint'"),
+        (["dream", "--resume", "nowhere"], "'nowhere' holds no run"),
+        (["dream", "a mug", "--resume", "nowhere"], "drop the prompt"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(capsys, *arguments)
+    assert status != 0 and words in err
+    assert err.startswith("dreamtext: ") and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    status, _, err = run(capsys, "dream", "a mug", "--model", tmp_path / "empty")
+    assert status == 1 and "holds no diffusers pipeline" in err and err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_folder_that_is_not_empty_or_is_a_file(finished, tmp_path, capsys):
+    status, _, err = run(capsys, "dream", "a mug", "--out", finished, *SHORT)
+    assert status == 1 and "is not empty; choose another --out, or go on with --resume" in err
+    (tmp_path / "file").touch()
+    status, _, err = run(capsys, "dream", "a mug", "--out", tmp_path / "file", *SHORT)
+    assert status == 1 and "is a file" in err
+
+
+def test_a_place_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    status, _, err = run(capsys, "dream", "a mug", "--out", tmp_path / "file" / "run", *SHORT)
+    assert status == 1 and err.startswith("dreamtext: ") and err.count("\n") == 1
+
+
+def test_a_full_disk(tmp_path, capsys, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(runs.os, "fsync", full)
+    status, _, err = run(capsys, "dream", "a mug", "--out", tmp_path / "run", *SHORT)
+    assert status == 1 and "the disk is full" in err and err.count("\n") == 1
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_no_traceback_from_the_shell():
+    command = [sys.executable, "-m", "dreamtext_lib.cli", "dream", "a mug", "--model", "nobody/nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("dreamtext: no model 'nobody/nothing'")

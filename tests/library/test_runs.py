@@ -1,0 +1,61 @@
+"""Files are whole or absent; a checkpoint holds all that a run needs."""
+
+import errno
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from dreamtext_lib import runs
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    runs.write_bytes(path, b"old")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(runs.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        runs.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_tensors_and_values_come_back(tmp_path):
+    runs.write_tensors(tmp_path / "t.safetensors", {"a": torch.arange(6).reshape(2, 3).T}, {"step": 7, "name": "ü"})
+    tensors, meta = runs.read_tensors(tmp_path / "t.safetensors")
+    assert torch.equal(tensors["a"], torch.arange(6).reshape(2, 3).T) and meta == {"step": 7, "name": "ü"}
+
+
+def test_a_resumed_optimiser_goes_on_bit_for_bit(tmp_path):
+    def parts():
+        torch.manual_seed(0)
+        net = nn.Linear(3, 2)
+        return net, torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def steps(net, optimiser, count, start=0):
+        for i in range(start, start + count):
+            optimiser.zero_grad()
+            net(torch.full((1, 3), float(i))).square().sum().backward()
+            optimiser.step()
+
+    net, optimiser = parts()
+    steps(net, optimiser, 6)
+    half, half_optimiser = parts()
+    steps(half, half_optimiser, 3)
+    runs.write_tensors(tmp_path / "c.safetensors", runs.pack({"net": half}, {"o": half_optimiser}))
+    again, again_optimiser = parts()
+    runs.unpack(runs.read_tensors(tmp_path / "c.safetensors")[0], {"net": again}, {"o": again_optimiser})
+    steps(again, again_optimiser, 3, start=3)
+    assert torch.equal(net.weight, again.weight) and torch.equal(net.bias, again.bias)
+
+
+def test_a_resumed_log_drops_what_follows_its_checkpoint(tmp_path):
+    log = runs.Log(tmp_path / "log.jsonl")
+    for step in (10, 20, 30):
+        log({"step": step})
+    runs.Log(tmp_path / "log.jsonl", keep=20)({"step": 25})
+    lines = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines == [10, 20, 25]

@@ -1,0 +1,190 @@
+"""The toybox: shapes, pictures, captions and data sets are what they say."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial import cKDTree
+
+from dreamtext_lib.radiance.cameras import Cameras, rays, sample_cameras, turntable, view_word
+from dreamtext_lib.toybox import shapes
+from dreamtext_lib.toybox.classes import CLASSES
+from dreamtext_lib.toybox.dataset import batches, gather, read, write
+from dreamtext_lib.toybox.objects import (
+    BOUND,
+    CLASS_NAMES,
+    COLOUR_NAMES,
+    SHAPE_NAMES,
+    ToyObject,
+    caption,
+    random_caption,
+    vocabulary,
+)
+from dreamtext_lib.toybox.render import render, studio
+
+FRONT = Cameras(*(torch.tensor([v]) for v in (0.0, 10.0, 2.85, 41.0)))
+
+
+def points(count: int = 20_000, seed: int = 0) -> torch.Tensor:
+    return (torch.rand(count, 3, generator=torch.Generator().manual_seed(seed)) * 2 - 1) * 1.2
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "inside", "outside", "gap"),
+    [
+        ("sphere", ((0, 0, 0), 0.5), (0.1, 0, 0), (0.9, 0, 0), 0.4),
+        ("box", ((0, 0, 0), (0.3, 0.4, 0.5), 0.0), (0.2, 0.3, 0.4), (0.3, 0.4, 0.8), 0.3),
+        ("cylinder", ((0, 0, 0), 0.3, 0.5), (0.1, 0.1, 0.4), (0.7, 0, 0), 0.4),
+        ("capsule", ((0, 0, -0.5), (0, 0, 0.5), 0.2), (0, 0.1, 0.4), (0, 0, 1.0), 0.3),
+        ("torus", ((0, 0, 0), 0.5, 0.1), (0.5, 0, 0.05), (0, 0, 0), 0.4),
+        ("ellipsoid", ((0, 0, 0), (0.5, 0.5, 0.5)), (0.1, 0, 0), (0.9, 0, 0), 0.4),
+        ("cone", ((0, 0, 0), 0.4, 0.4, 0.5), (0.1, 0, 0.2), (0.8, 0, 0), 0.4),
+    ],
+)
+def test_shape_distances(name, arguments, inside, outside, gap):
+    def at(p):
+        return getattr(shapes, name)(tuple(torch.tensor([float(v)]) for v in p), *arguments).item()
+
+    assert at(inside) < 0
+    assert at(outside) == pytest.approx(gap, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", CLASS_NAMES)
+def test_every_shape_of_a_class_lies_in_the_bound_and_never_oversteps(name):
+    for shape in SHAPE_NAMES:
+        thing = ToyObject(name, shape=shape)
+        p = points()
+        d = thing.distance(p)
+        assert (p[d < 0].norm(dim=-1) < BOUND).all()
+        assert 0.005 < (d < 0).float().mean() < 0.5
+        # a distance may be too short, never longer than the way to the nearest point of the surface
+        surface = thing.mesh(64).sample(20_000, seed=0)
+        far = cKDTree(surface).query(p[:2000].numpy())[0]
+        assert (d[:2000].abs().numpy() <= far + 0.06).all()
+
+
+def test_fourteen_classes_with_a_front_unlike_the_back():
+    assert len(CLASSES) == 14
+    for name in CLASS_NAMES:
+        thing = ToyObject(name, "green")
+        cameras = Cameras(*(torch.tensor(v) for v in ([0.0, 180.0], [10.0, 10.0], [2.85, 2.85], [41.0, 41.0])))
+        front, back = render([thing, thing], cameras, 64, studio(cameras)).rgb
+        assert (front - back.flip(1)).abs().amax(-1).gt(0.15).float().mean() > 0.005, name
+
+
+def test_picture_agrees_with_the_exact_shape():
+    thing = ToyObject("cactus", "blue", "spotted", "wide")
+    cameras = turntable(3)
+    picture = render([thing] * 3, cameras, 40)
+    o, d = rays(cameras.pose, cameras.fov, 40)
+    hit = (picture.alpha == 1).reshape(3, -1)
+    surface = o + picture.depth.reshape(3, -1, 1) * d
+    assert thing.distance(surface[hit]).abs().max() < 0.01
+    # brute force: a ray hits if any of 250 points on it lies inside
+    t = torch.linspace(1.6, 4.1, 250)
+    inside = thing.occupancy(o[:, :, None] + t[:, None] * d[:, :, None]).any(-1)
+    assert (inside <= hit).float().mean() > 0.999 and (inside == hit).float().mean() > 0.99
+    assert torch.equal(picture.depth.isfinite(), picture.alpha > 0)
+    n = picture.normal[picture.alpha == 1]
+    torch.testing.assert_close(n.norm(dim=-1), torch.ones(len(n)))
+    assert ((n * d[hit]).sum(-1) < 0.2).float().mean() > 0.99  # surfaces face the camera
+
+
+def test_picture_of_any_size_and_silhouettes_smooth():
+    small, large = (render([ToyObject("donut")], FRONT, s).alpha[0] for s in (48, 256))
+    assert small.shape == (48, 48) and large.shape == (256, 256)
+    assert small.mean() == pytest.approx(large.mean().item(), abs=0.04)  # half a pixel wider
+    assert ((large > 0.02) & (large < 0.98)).any()
+
+
+def test_stripes_and_colours_show():
+    plain, striped = (render([ToyObject("mug", "red", p)], FRONT, 64).rgb[0] for p in ("plain", "striped"))
+    assert (plain - striped).abs().amax(-1).gt(0.3).float().mean() > 0.03
+    red, blue = (render([ToyObject("mug", c)], FRONT, 64).rgb[0, 32, 20] for c in ("red", "blue"))
+    assert red[0] > red[2] and blue[2] > blue[0]
+
+
+def test_mesh_volume_is_the_occupied_volume():
+    thing = ToyObject("teddy", shape="tall")
+    mesh = thing.mesh(96)
+    assert mesh.is_watertight
+    share = thing.occupancy(points(400_000)).float().mean().item()
+    assert mesh.volume == pytest.approx(share * 2.4**3, rel=0.03)
+
+
+@pytest.mark.parametrize("field", ["name", "colour", "pattern", "shape"])
+def test_unknown_words_are_named(field):
+    with pytest.raises(ValueError, match="'dragon' in the toybox; choose one of"):
+        ToyObject(**({"name": "mug"} | {field: "dragon"}))
+
+
+def test_render_refuses_mixed_classes_and_no_size():
+    with pytest.raises(ValueError, match="one class at a time"):
+        render([ToyObject("mug"), ToyObject("fish")], turntable(2))
+    with pytest.raises(ValueError, match="0 pixels"):
+        render([ToyObject("mug")], FRONT, 0)
+
+
+def test_captions():
+    assert ToyObject("castle", "red", "striped", "tall").caption("front") == (
+        "an image of a tall, red, striped castle, front view"
+    )
+    assert caption("fish", ("orange",), start="") == "an orange fish"
+    assert caption("cherries", ("red",)) == "an image of red cherries"
+    rng = np.random.default_rng(0)
+    said = [random_caption(ToyObject("bird", "blue", "spotted"), "side", rng) for _ in range(400)]
+    assert all("bird" in s for s in said)
+    assert 0.75 < np.mean(["blue" in s for s in said]) < 0.95
+    words = set(vocabulary())
+    assert {w for s in said for w in s.replace(",", "").split()} <= words
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "elevation", "word"),
+    [(0, 0, "front"), (44, 0, "front"), (-44, 20, "front"), (46, 0, "side"), (270, 0, "side"), (180, 5, "back"),
+     (-136, 0, "back"), (10, 75, "overhead"), (720 + 30, 0, "front")],
+)  # fmt: skip
+def test_view_words(azimuth, elevation, word):
+    assert view_word(azimuth, elevation) == word
+
+
+def test_cameras_look_at_the_origin():
+    cameras = sample_cameras(200, torch.Generator().manual_seed(0))
+    pose = cameras.pose
+    identity = torch.eye(3).expand(200, 3, 3)
+    torch.testing.assert_close(pose[:, :, :3].transpose(1, 2) @ pose[:, :, :3], identity, atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.linalg.det(pose[:, :, :3]), torch.ones(200))
+    torch.testing.assert_close(pose[:, :, 3], pose[:, :, 2] * cameras.radius[:, None])
+    o, d = rays(pose, cameras.fov, 2)
+    torch.testing.assert_close(d.mean(1) / d.mean(1).norm(dim=-1, keepdim=True), -pose[:, :, 2], atol=1e-5, rtol=0)
+
+
+def test_front_bias_is_a_setting():
+    def fronts(bias):
+        words = sample_cameras(2000, torch.Generator().manual_seed(1), front_bias=bias, overhead=0).words
+        return words.count("front") / 2000
+
+    assert fronts(0.0) == pytest.approx(0.25, abs=0.04)
+    assert fronts(0.8) == pytest.approx(0.85, abs=0.04)
+
+
+def test_dataset_is_the_same_for_any_number_of_workers(tmp_path):
+    one = gather(batches(40, seed=5, size=16, workers=1), 40)
+    two = gather(batches(40, seed=5, size=16, workers=2), 40)
+    assert len(one) == 40 and torch.equal(one.images, two.images) and torch.equal(one.labels, two.labels)
+    write(one, tmp_path / "a.safetensors")
+    write(two, tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    back = read(tmp_path / "a.safetensors")
+    assert torch.equal(back.angles, one.angles)
+    other = gather(batches(16, seed=6, size=16, workers=1), 16)
+    assert not torch.equal(other.images, one.images[:16])
+
+
+def test_dataset_labels_are_true():
+    data = gather(batches(224, seed=9, size=32, workers=1), 224)
+    assert set(data.labels[:, 0].tolist()) == set(range(14))
+    for row in range(0, 224, 16):
+        thing, (azimuth, elevation) = data.thing(row), data.angles[row].tolist()
+        assert data.view(row) == view_word(azimuth, elevation)
+        assert thing.colour in COLOUR_NAMES
+    assert data.pixels(slice(0, 4)).shape == (4, 3, 32, 32) and data.pixels(slice(0, 4)).abs().max() <= 1

@@ -1,0 +1,143 @@
+"""The shipped models load without code of ours and do what the card says; training resumes bit for bit."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+from transformers import CLIPModel, CLIPTokenizer
+
+from dreamtext_lib.toybox.dataset import batches, gather
+from dreamtext_lib.toybox.objects import vocabulary
+from dreamtext_lib.zoo import MODELS, PIPELINES, architectures, resolve, train_autoencoder, train_clip, train_unet
+from dreamtext_lib.zoo.make import Budget, make
+from dreamtext_lib.zoo.negatives import KINDS, kind
+from dreamtext_lib.zoo.scores import sample_labels, samples
+from dreamtext_lib.zoo.train_clip import change_one, fits, leave_out
+from dreamtext_lib.zoo.training import train
+from dreamtext_lib.zoo.zeroshot import NOTHING, ZeroShot, sentence
+
+# What the shipped weights must hold on pictures made here. The card has the figures on the full held-out set.
+FLOORS = json.loads((MODELS / "floors.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def held():
+    return gather(batches(448, seed=4_000_007, workers=1), 448)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return ZeroShot.load(MODELS / "judge")
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipelines_load_as_any_stable_diffusion(name):
+    pipe = StableDiffusionPipeline.from_pretrained(resolve(name), safety_checker=None)
+    assert isinstance(pipe.scheduler, DDIMScheduler) and isinstance(pipe.tokenizer, CLIPTokenizer)
+    out = [
+        pipe("a red mug", num_inference_steps=3, generator=torch.Generator().manual_seed(1), output_type="np").images
+        for _ in range(2)
+    ]
+    assert out[0].shape == (1, 64, 64, 3) and np.array_equal(*out)
+
+
+def test_weights_are_safetensors_in_half_precision_and_small():
+    files = [p for p in MODELS.rglob("*") if p.is_file()]
+    assert not [p for p in files if p.suffix in (".bin", ".pt", ".pkl", ".ckpt", ".py")]
+    weights = [p for p in files if p.suffix == ".safetensors"]
+    assert len(weights) >= 8 and sum(p.stat().st_size for p in weights) < 40e6
+    assert next(CLIPModel.from_pretrained(MODELS / "judge", dtype="auto").parameters()).dtype == torch.float16
+
+
+def test_autoencoder(held):
+    pipe = StableDiffusionPipeline.from_pretrained(MODELS / "tiny", safety_checker=None)
+    assert train_autoencoder.psnr(pipe.vae, held, 128) > FLOORS["autoencoder psnr"]
+    z = train_autoencoder.latents(pipe.vae, held) * pipe.vae.config.scaling_factor
+    assert z.float().std() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["clip", "judge"])
+def test_clips_name_what_they_see(name, held):
+    clip = ZeroShot.load(MODELS / name)
+    x = held.pixels(slice(None))
+    for column, floor in FLOORS[name].items():
+        right = clip.right(x, held.labels, column, nothing=name == "judge").float().mean().item()
+        assert right > floor, (column, right)
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_the_judge_calls_nothing_nothing(what, held, judge):
+    rng = np.random.default_rng(11)
+    x = torch.stack([kind(p, what, rng) for p in held.pixels(slice(0, 64))])
+    called = judge.classes(x, nothing=True).argmax(1) == NOTHING
+    assert called.float().mean() > FLOORS["nothing"][what]
+
+
+def test_samples_are_what_was_asked(judge):
+    labels = sample_labels(1)
+    x = samples(MODELS / "tiny", labels)
+    for column, floor in FLOORS["samples"].items():
+        assert judge.right(x, labels, column, nothing=True).float().mean() > floor, column
+
+
+def test_every_word_is_one_token(tmp_path):
+    made, shipped = architectures.tokenizer(tmp_path), CLIPTokenizer.from_pretrained(MODELS / "tiny" / "tokenizer")
+    for word in vocabulary():
+        assert len(made.tokenize(word)) == 1
+        assert made(word).input_ids == shipped(word).input_ids
+    assert len(made.tokenize("dragon")) > 1 and made.unk_token_id not in made("dragon ü").input_ids[1:-1]
+
+
+def test_captions_and_what_they_are_true_of():
+    labels = torch.tensor([[0, 0, 1, 1, 0], [0, 3, 0, 0, 2]])
+    assert sentence((0, 0, 1, 1, 0)) == "an image of a tall, red, striped castle, front view"
+    assert sentence((NOTHING, -1, -1, -1, -1)) == "an image of nothing"
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        assert fits(labels, leave_out(labels, rng)).diagonal().all()
+        assert not fits(labels, change_one(labels, rng)).diagonal().any()
+    assert fits(labels, torch.tensor([[0, -1, -1, -1, -1]])).all()
+
+
+def small_stage(name):
+    torch.manual_seed(0)
+    data = gather(batches(28, seed=1, workers=1), 28)
+    tokenizer = CLIPTokenizer.from_pretrained(MODELS / "clip")
+    if name == "autoencoder":
+        return train_autoencoder.stage(architectures.autoencoder(), data, batch=3)
+    if name == "unet":
+        encoder = StableDiffusionPipeline.from_pretrained(MODELS / "tiny", safety_checker=None).text_encoder
+        z = torch.randn(28, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+        return train_unet.stage(
+            architectures.unet(), encoder, tokenizer, architectures.scheduler(), data, z, batch=2
+        )
+    return train_clip.stage(architectures.clip(tokenizer), tokenizer, data, batch=8, judge=name == "judge")
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "clip", "judge", "unet"])
+def test_training_resumes_bit_for_bit(name, tmp_path):
+    whole = small_stage(name)
+    losses = [r["loss"] for r in train(whole, 4, tmp_path / "whole")]
+    first = train(small_stage(name), 4, tmp_path / "parts", every=2)
+    assert [next(first)["loss"] for _ in range(2)] == losses[:2]
+    next(first)  # the checkpoint of step 2 is written; step 3 is lost
+    rest = small_stage(name)
+    assert [r["loss"] for r in train(rest, 4, tmp_path / "parts")] == losses[2:]
+    for a, b in zip(whole.modules["model"].parameters(), rest.modules["model"].parameters()):
+        assert torch.equal(a, b)
+
+
+def test_training_lowers_the_loss(tmp_path):
+    losses = [r["loss"] for r in train(small_stage("autoencoder"), 40, tmp_path)]
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_the_whole_zoo_from_nothing(tmp_path):
+    budget = Budget(112, 112, 112, 112, 3, 3, 3, 2, 3)
+    make(tmp_path / "work", tmp_path / "models", budget, each=1)
+    scores = json.loads((tmp_path / "models" / "scores.json").read_text())
+    assert set(scores["samples"]) >= {"tiny", "tiny-front"}
+    pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "models" / "tiny-front", safety_checker=None)
+    assert pipe("a mug", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
