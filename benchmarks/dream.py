@@ -1,6 +1,6 @@
-"""Steps a second of a dream at 32 and 64 pixels, and the share of a step that each part takes, side by side in one run.
+"""Steps a second of a dream at 32 and 64 pixels, and the share of a step that each part takes.
 
-`python -m benchmarks.dream` takes two minutes on two cores. The two sizes take turns, so that both see the same machine.
+`python -m benchmarks.dream` takes a minute on two cores. The two sizes take turns, so that both see the same machine.
 """
 
 import statistics

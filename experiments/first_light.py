@@ -1,4 +1,4 @@
-"""Fourteen prompts, one a class, dreamed with one recipe and seeds fixed beforehand; the judge's table and a contact sheet.
+"""Fourteen prompts, one a class, dreamed with one recipe and one seed; the judge's table and a contact sheet.
 
 `python -m experiments.first_light --out DIR` takes about an hour on two cores. Runs that are finished are kept, so it
 goes on where it was stopped.

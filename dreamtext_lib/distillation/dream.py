@@ -4,12 +4,12 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from ..diffusion.forward import uniform_steps
 from ..radiance.cameras import Cameras, rays, sample_cameras, turntable
@@ -17,7 +17,7 @@ from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
 from ..radiance.occupancy import Occupancy
 from ..radiance.rendering import Rendered, composite, render_rays
-from ..radiance.shading import shade, surface_normals
+from ..radiance.shading import sample_light, shade, surface_normals
 from ..runs import pack, read_tensors, unpack, write_json, write_tensors
 from .prior import Prior
 from .prompts import view_states
@@ -135,7 +135,7 @@ class Dream:
             int(t[0]),
             cameras.words[0],
             shading,
-            tuple(b - a for a, b in zip(clock, clock[1:])),
+            tuple(b - a for a, b in pairwise(clock)),
         )
 
     def choose_shading(self, fraction: float, generator: torch.Generator) -> str:
@@ -161,8 +161,8 @@ class Dream:
         )
         rgb = rendered.rgb
         if shading != "albedo":
-            shift = torch.randn(count[0], 3, generator=generator).to(device)  # light around the camera (6.1.4)
-            light = normalize(origins[:, 0] + 0.6 * shift + 0.8 * origins.new_tensor([0, 0, 1]), dim=-1)  # (B, 3)
+            above = origins[:, 0] + 0.8 * origins.new_tensor([0, 0, 1])
+            light = sample_light(above, generator, spread=0.6)  # (B, 3), around the camera (6.1.4)
             normal = surface_normals(self.field, rendered)
             light = light[:, None].expand(*count, 3).reshape(-1, 3)  # (B*S*S, 3)
             rgb = shade(shading, rgb, rendered.opacity, normal, light, r.ambient)

@@ -1,4 +1,4 @@
-"""The prior: what distillation asks of a text-to-image model, answered by any latent diffusion pipeline of diffusers."""
+"""The prior: what distillation asks of a text-to-image model, answered by any Stable Diffusion of diffusers."""
 
 from pathlib import Path
 from typing import Protocol
@@ -105,7 +105,9 @@ def load_prior(model: str, device: str = "cpu", dtype: torch.dtype = torch.float
         logging.enable_progress_bar()
         transformers_logging.enable_progress_bar()
     if not hasattr(pipeline, "unet") or not hasattr(pipeline, "vae") or hasattr(pipeline, "text_encoder_2"):
-        raise ValueError(f"the model '{model}' is a {type(pipeline).__name__}; distillation needs Stable Diffusion 1 or 2")
+        raise ValueError(
+            f"the model '{model}' is a {type(pipeline).__name__}; distillation needs Stable Diffusion 1 or 2"
+        )
     return LatentPrior(pipeline.to(device))
 
 

@@ -33,7 +33,8 @@ class Occupancy(nn.Module):
         if generator is None:
             points = points + 0.5
         else:
-            points = points + torch.rand(points.shape, generator=generator, device=like.device, dtype=like.dtype)
+            jitter = torch.rand(points.shape, generator=generator, device=generator.device, dtype=like.dtype)
+            points = points + jitter.to(like.device)
         fresh = density(((points / n * 2 - 1) * self.bound).t()).reshape(like.shape)  # (n, n, n)
         self.density.copy_(torch.maximum(like * self.decay, fresh))
         dense = (self.density > self.threshold).to(like.dtype)

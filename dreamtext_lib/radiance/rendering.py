@@ -36,7 +36,7 @@ def stratified(near: Tensor, far: Tensor, samples: int, generator: torch.Generat
     if generator is None:
         place = (bins + 0.5).expand(shape)
     else:
-        place = bins + torch.rand(shape, generator=generator, device=near.device, dtype=near.dtype)
+        place = bins + torch.rand(shape, generator=generator, device=generator.device, dtype=near.dtype).to(near.device)
     return near[..., None] + (far - near)[..., None] * (place / samples)
 
 

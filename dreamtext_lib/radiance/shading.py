@@ -38,8 +38,8 @@ def surface_normals(field: Field, rendered: Rendered, step: float = 0.03, least:
 
 def sample_light(position: Tensor, generator: torch.Generator, spread: float = 1.0) -> Tensor:
     """Unit vectors towards a light near the camera: normalise(position + spread N(0, I)), (..., 3) -> (..., 3)."""
-    noise = torch.randn(position.shape, generator=generator, device=position.device, dtype=position.dtype)
-    return normalize(position + spread * noise, dim=-1)
+    noise = torch.randn(position.shape, generator=generator, device=generator.device, dtype=position.dtype)
+    return normalize(position + spread * noise.to(position.device), dim=-1)
 
 
 def shade(

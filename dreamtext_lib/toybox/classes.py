@@ -11,7 +11,19 @@ import torch
 from torch import Tensor
 
 from .shapes import (
-    Points, blend, both, box, capsule, cone, cylinder, ellipsoid, length, mirror, sphere, torus, union,
+    Points,
+    blend,
+    both,
+    box,
+    capsule,
+    cone,
+    cylinder,
+    ellipsoid,
+    length,
+    mirror,
+    sphere,
+    torus,
+    union,
 )  # fmt: skip
 
 Paint = tuple[float, float, float] | None

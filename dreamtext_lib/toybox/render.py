@@ -105,7 +105,7 @@ def render(things: Sequence[ToyObject], cameras: Cameras, size: int = 64, look: 
 
 
 def trace(name: str, origins: Tensor, directions: Tensor, scale: Tensor, footprint: Tensor) -> tuple[Tensor, Tensor]:
-    """March N rays: where each arrives or passes nearest, and its coverage, 1 for a hit and falling to 0 over a pixel."""
+    """March N rays: where each arrives or passes nearest, and its coverage, 1 for a hit, falling to 0 over a pixel."""
     near, far, meets = sphere_interval(origins, directions, BOUND)
     best, where, alive = torch.full_like(near, torch.inf), near.clone(), meets.nonzero()[:, 0]
     t, smallest = near[alive], scale.amin(-1)

@@ -211,7 +211,9 @@ def _pictures(frames: object, shape: tuple[int, ...]) -> list[Image.Image]:
     """The pictures of a grid, the last axis fastest."""
     if isinstance(frames, np.ndarray | Tensor):
         if frames.ndim != len(shape) + 3 or tuple(frames.shape[: len(shape)]) != shape:
-            raise ValueError(f"frames for axes of {shape} values are {(*shape, 'H', 'W', 3)}, not {tuple(frames.shape)}")
+            raise ValueError(
+                f"frames for axes of {shape} values are {(*shape, 'H', 'W', 3)}, not {tuple(frames.shape)}"
+            )
         flat = pixels(frames)
         frames = flat.reshape(-1, *flat.shape[-3:])  # (n_1 * ... * n_k, H, W, 3)
     pictures = [f.convert("RGB") if isinstance(f, Image.Image) else Image.fromarray(pixels(f)) for f in frames]

@@ -1,9 +1,9 @@
 """The tiny Stable Diffusion of the toybox, in diffusers' own format, and the scripts that train it.
 
-    tiny        the pipeline whose U-Net saw the object from all sides alike
-    tiny-front  the same with a U-Net trained on mostly front views, as the internet has them
-    clip        the CLIP whose text encoder conditions both
-    judge       another CLIP, trained on other pictures and on pictures of nothing; it only scores
+tiny        the pipeline whose U-Net saw the object from all sides alike
+tiny-front  the same with a U-Net trained on mostly front views, as the internet has them
+clip        the CLIP whose text encoder conditions both
+judge       another CLIP, trained on other pictures and on pictures of nothing; it only scores
 """
 
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
@@ -92,7 +93,7 @@ def tokenizer(folder: Path) -> CLIPTokenizer:
     vocab = letters + [c + "</w>" for c in letters]
     words = [[*w[:-1], w[-1] + "</w>"] for w in dict.fromkeys(vocabulary())]
     merges: list[tuple[str, str]] = []
-    while pairs := Counter(pair for w in words for pair in zip(w, w[1:])):
+    while pairs := Counter(pair for w in words for pair in pairwise(w)):
         pair = max(pairs, key=lambda p: (pairs[p], p))
         merges.append(pair)
         vocab.append("".join(pair))

@@ -1,4 +1,4 @@
-"""From training checkpoints to the folders that diffusers and transformers load: half precision, safetensors, no code."""
+"""From training checkpoints to folders that diffusers and transformers load: half precision, safetensors, no code."""
 
 import shutil
 from pathlib import Path

@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
 from tqdm import tqdm
-from transformers import CLIPTokenizer
 
+from ..runs import read_tensors, write_tensors
 from ..toybox.dataset import BATCH, Dataset, batches, gather, read, write
 from . import MODELS, architectures, train_autoencoder, train_clip, train_unet
 from .export import export_clip, export_pipeline, restore, text_encoder
@@ -29,12 +31,12 @@ class Budget:
     train: int = 57_344
     held: int = 3_584
     judge: int = 43_008
-    front: int = 28_672
-    autoencoder_steps: int = 7_500
-    clip_steps: int = 2_800
-    unet_steps: int = 14_000
-    front_steps: int = 3_000
-    judge_steps: int = 2_800
+    front: int = 14_336
+    autoencoder_steps: int = 6_500
+    clip_steps: int = 2_600
+    unet_steps: int = 9_000
+    front_steps: int = 2_000
+    judge_steps: int = 2_400
 
     def scaled(self, factor: float) -> "Budget":
         """The same with every number multiplied, at least one batch or step of each."""
@@ -50,6 +52,13 @@ def data(work: Path, name: str, count: int) -> Dataset:
         parts = batches(count, SEEDS[name], architectures.PIXELS, bias)
         write(gather(tqdm(parts, total=-(-count // BATCH), desc=f"render {name}", unit="batch"), count), path)
     return read(path)
+
+
+def encoded(path: Path, vae: AutoencoderKL, pictures: Dataset) -> Tensor:
+    """The latents of a data set, encoded if they are not there yet."""
+    if not path.exists():
+        write_tensors(path, {"latents": train_autoencoder.latents(vae, pictures)})
+    return read_tensors(path)[0]["latents"]
 
 
 def run(stage: Stage, steps: int, folder: Path, seed: int = 0) -> Path:
@@ -83,7 +92,7 @@ def make(work: Path, models: Path, budget: Budget, each: int = 4) -> None:
         ("unet", pictures, budget.unet_steps),
         ("front", data(work, "front", budget.front), budget.front_steps),
     ):
-        latents = train_autoencoder.latents(vae, source)
+        latents = encoded(work / f"latents-{name}.safetensors", vae, source)
         scaling = scaling or 1 / latents.float().std().item()
         unet = architectures.unet()
         if name == "front":  # the second one starts from the first

@@ -50,7 +50,7 @@ def balls(wall: Tensor, picture: Tensor, count: int, rng: np.random.Generator) -
     middle = picture[:, size // 4 : -size // 4, size // 4 : -size // 4].reshape(3, -1)
     out = wall
     one_colour = rng.integers(middle.shape[1])
-    for i in range(count):
+    for _ in range(count):
         spread = 0.05 if count == 1 else 0.25
         cx, cy = rng.normal(0, spread, 2)
         rx, ry = rng.uniform(0.25, 0.7) * (rng.uniform(0.85, 1.2, 2) if count == 1 else rng.uniform(0.4, 1.0, 2))

@@ -19,12 +19,17 @@ GUIDANCE, STEPS, SEED = 4.0, 25, 123  # s of (3.8), DDIM steps, seed of the samp
 
 def sample_labels(each: int = 4) -> Tensor:
     """Rows (class, colour, plain, as drawn, view), `each` for each class and view, colours in turn."""
-    rows = [(c, (3 * c + v + 2 * i) % SIZES[1], 0, 0, v) for c in range(SIZES[0]) for v in range(SIZES[4]) for i in range(each)]
+    rows = [
+        (c, (3 * c + v + 2 * i) % SIZES[1], 0, 0, v)
+        for c in range(SIZES[0])
+        for v in range(SIZES[4])
+        for i in range(each)
+    ]
     return torch.tensor(rows)
 
 
 def samples(folder: Path, labels: Tensor, guidance: float = GUIDANCE) -> Tensor:
-    """One sample a row from the pipeline in a folder, 'an image of a red castle, front view': (N, 3, 64, 64) in -1..1."""
+    """One sample a row, 'an image of a red castle, front view', from the pipeline there: (N, 3, 64, 64) in -1..1."""
     pipe = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, safety_checker=None)
     texts = [sentence((c, k, -1, -1, v)) for c, k, _, _, v in labels.tolist()]
     empty, pictures = encode_text(pipe.text_encoder, pipe.tokenizer, [""]), []
@@ -51,7 +56,9 @@ def score(models: Path, held: Dataset, each: int = 4) -> dict:
         "autoencoder": {"psnr dB": round(train_autoencoder.psnr(vae, held, 1024), 2)},
         "clip": {column: share(clip.right(x, labels, column)) for column in COLUMNS},
         "judge": {column: share(judge.right(x, labels, column, nothing=True)) for column in COLUMNS},
-        "judge calls nothing": {k: share(judge.classes(p, nothing=True).argmax(1) == NOTHING) for k, p in nothing.items()},
+        "judge calls nothing": {
+            k: share(judge.classes(p, nothing=True).argmax(1) == NOTHING) for k, p in nothing.items()
+        },
         "samples": {"guidance s": GUIDANCE, "guidance g of diffusers": GUIDANCE + 1, "steps": STEPS, "seed": SEED},
     }
     asked = sample_labels(each)

@@ -16,6 +16,7 @@ from .negatives import spoil
 from .training import Stage
 from .zeroshot import SIZES, STARTS, features, questions, sentence
 
+
 def leave_out(labels: Tensor, rng: np.random.Generator) -> Tensor:
     """Rows of labels with parts unsaid at random, as `toybox.random_caption` does."""
     said, random = labels.clone(), torch.from_numpy(rng.random(labels.shape))

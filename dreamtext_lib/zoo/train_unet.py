@@ -1,4 +1,4 @@
-"""Train the U-Net to predict the noise in latents, given a caption: (3.5) with min-SNR weights, captions dropped for (3.8)."""
+"""Train the U-Net to predict the noise in latents: (3.5) with min-SNR weights, captions left out at times for (3.8)."""
 
 from copy import deepcopy
 

@@ -1,4 +1,4 @@
-"""One training loop for every model of the zoo: seeded by step, so a resumed run repeats an unbroken one bit for bit."""
+"""One training loop for every model of the zoo, seeded by step: a resumed run repeats an unbroken one bit for bit."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -110,7 +110,7 @@ def test_subtracting_the_noise_keeps_the_mean_and_lowers_the_variance():
 
 @pytest.mark.equation("3.20")
 def test_the_dropped_factor_is_the_networks_jacobian():
-    """The gradient of (3.19) by autograd is 2 w (eps_phi - eps) J_phi sqrt(a); 3.21 leaves J_phi sqrt(a) and the 2 out."""
+    """The gradient of (3.19) is 2 w (eps_phi - eps) J_phi sqrt(a); 3.21 leaves J_phi sqrt(a) and the 2 out."""
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)).double()
     x, eps, a = noise(1, 3).requires_grad_(), noise(1, 3, seed=1), torch.tensor([0.4]).double()

@@ -154,7 +154,7 @@ def test_cameras_look_at_the_origin():
     torch.testing.assert_close(pose[:, :, :3].transpose(1, 2) @ pose[:, :, :3], identity, atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.linalg.det(pose[:, :, :3]), torch.ones(200))
     torch.testing.assert_close(pose[:, :, 3], pose[:, :, 2] * cameras.radius[:, None])
-    o, d = rays(pose, cameras.fov, 2)
+    _, d = rays(pose, cameras.fov, 2)
     torch.testing.assert_close(d.mean(1) / d.mean(1).norm(dim=-1, keepdim=True), -pose[:, :, 2], atol=1e-5, rtol=0)
 
 

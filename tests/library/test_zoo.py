@@ -110,9 +110,7 @@ def small_stage(name):
     if name == "unet":
         encoder = StableDiffusionPipeline.from_pretrained(MODELS / "tiny", safety_checker=None).text_encoder
         z = torch.randn(28, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-        return train_unet.stage(
-            architectures.unet(), encoder, tokenizer, architectures.scheduler(), data, z, batch=2
-        )
+        return train_unet.stage(architectures.unet(), encoder, tokenizer, architectures.scheduler(), data, z, batch=2)
     return train_clip.stage(architectures.clip(tokenizer), tokenizer, data, batch=8, judge=name == "judge")
 
 
