@@ -9,6 +9,15 @@ def rows(values: Tensor, like: Tensor) -> Tensor:
     return values.to(like).reshape(-1, *[1] * (like.ndim - 1))  # (B, 1, ..., 1)
 
 
+def noising_step(x: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
+    """Eq. 3.1: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps.
+
+    x = x_{t-1}, eps (B, ...), beta (B,) in 0..1 -> (B, ...). Source: Ho et al. 2020, eq. 2.
+    """
+    b = rows(beta, x)
+    return (1 - b).sqrt() * x + b.sqrt() * eps
+
+
 def add_noise(x_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
     """Eq. 3.2: x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps.
 

@@ -4,16 +4,13 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from diffusers import DiffusionPipeline, StableDiffusionPipeline
+from diffusers.utils import logging
 from torch import Tensor
 from torch.nn.functional import interpolate
 from transformers.utils import logging as transformers_logging
 
-transformers_logging.set_verbosity_error()  # before diffusers imports it: it warns of the torchvision we do not use
-
-from diffusers import DiffusionPipeline, StableDiffusionPipeline  # noqa: E402
-from diffusers.utils import logging  # noqa: E402
-
-from ..diffusion.forward import noise_of_velocity  # noqa: E402
+from ..diffusion.forward import noise_of_velocity
 
 
 class Prior(Protocol):
