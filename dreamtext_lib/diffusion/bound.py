@@ -20,7 +20,7 @@ def gaussian_kl(mean_q: Tensor, variance_q: Tensor, mean_p: Tensor, variance_p: 
 
 
 def noise_weight(schedule: Schedule, t: Tensor, variance: Tensor) -> Tensor:
-    """The weight of 3.5: beta_t^2 / (2 sigma_t^2 alpha_t (1 - alpha_bar_t)), for sigma_t^2 = `variance` (B,), t >= 1."""
+    """The weight of 3.5: beta_t^2 / (2 sigma_t^2 alpha_t (1 - alpha_bar_t)), sigma_t^2 = `variance` (B,), t >= 1."""
     beta, alpha, now = (v[t] for v in (schedule.beta, schedule.alpha, schedule.alpha_bar))
     return beta**2 / (2 * variance * alpha * (1 - now))
 

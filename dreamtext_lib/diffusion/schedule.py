@@ -47,7 +47,7 @@ def linear(steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedu
 
 
 def scaled_linear(steps: int = 1000, first: float = 0.00085, last: float = 0.012) -> Schedule:
-    """Stable Diffusion's schedule: the root of beta rises evenly. The thesis gives DDPM's numbers for it: an erratum."""
+    """Stable Diffusion's schedule: the root of beta rises evenly. The thesis gives DDPM's numbers: an erratum."""
     return Schedule(torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float64) ** 2)
 
 

@@ -47,7 +47,7 @@ def test_the_sum_of_two_noises_is_one_noise():
 
 @pytest.mark.equation("4.2")
 def test_noise_in_one_step_by_induction():
-    """If x_t has coefficients (sqrt(A), sqrt(1 - A)), a step with beta gives A' = A (1 - beta), and A_1 = 1 - beta_1."""
+    """If x_t has coefficients (sqrt(A), sqrt(1 - A)), a step with beta gives A' = A (1 - beta); A_1 = 1 - beta_1."""
     big, beta = sp.symbols("A beta", positive=True)
     variance = (1 - beta) * (1 - big) + beta
     assert sp.expand(variance - (1 - big * (1 - beta))) == 0

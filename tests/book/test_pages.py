@@ -1,0 +1,136 @@
+"""The built pages in a real browser, opened from a folder with the network cut: formulas, meshes and sliders work."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: the pages were not opened in a browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+# What the theme itself says on every page: it declares a name twice, and starts without a stored mode.
+THEMES_OWN = ("THEBE_JS_URL", "invalid theme mode")
+
+WIDGETS = """
+import numpy as np, trimesh
+from dreamtext_lib.viewing.explorer import FrameExplorer, MeshViewer
+frames = np.zeros((3, 40, 40, 3)); frames[0, ..., 0] = 1; frames[1, ..., 1] = 1; frames[2, ..., 2] = 1
+FrameExplorer(frames, {"<b>time</b>": [0, 1, 2]}, alt="a colour")
+"""
+MESH = """
+box = trimesh.creation.box((1, 0.6, 0.4))
+box.visual.vertex_colors = np.tile([[200, 30, 30, 255], [30, 30, 200, 255]], (4, 1)).astype(np.uint8)
+MeshViewer.from_mesh(box, alt="a box", turn=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, build_book):
+    """A small book of one executed notebook, with the settings of ours."""
+    source = tmp_path_factory.mktemp("small")
+    shutil.copytree(ROOT / "book" / "_static", source / "book" / "_static")
+    shutil.copy(ROOT / "book" / "references.bib", source / "book")
+    shutil.copy(ROOT / "_config.yml", source)
+    (source / "_toc.yml").write_text("format: jb-book\nroot: page\n")
+    cells = [
+        nbformat.v4.new_markdown_cell("# A page\n\n$$\\bar\\alpha_t=\\prod_s\\alpha_s$$"),
+        *(nbformat.v4.new_code_cell(code.strip()) for code in (WIDGETS, MESH)),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    from nbclient import NotebookClient
+
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    nbformat.write(notebook, source / "page.ipynb")
+    return build_book(source, tmp_path_factory.mktemp("small-built"))[0] / "page.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page without a network, and the list of what went wrong on it."""
+    context = browser.new_context(viewport={"width": 1100, "height": 900}, reduced_motion="reduce")
+    made, troubles = context.new_page(), []
+
+    def complain(text):
+        if not any(known in text for known in THEMES_OWN):
+            troubles.append(text)
+
+    made.on("console", lambda m: complain(m.text) if m.type == "error" else None)
+    made.on("pageerror", lambda e: complain(str(e)))
+    made.on("request", lambda r: troubles.append(r.url) if r.url.startswith(("http", "ws")) else None)
+    made.troubles = troubles
+    yield made
+    context.close()
+
+
+def shot(locator, path):
+    locator.screenshot(path=path)
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_formulas_are_typeset(page, site):
+    page.goto(site.as_uri())
+    page.wait_for_selector("mjx-container", timeout=30_000)
+    assert page.locator("mjx-container").count() >= 1 and not page.troubles
+
+
+def test_the_slider_changes_the_picture(page, site, tmp_path):
+    page.goto(site.as_uri())
+    picture = page.locator("img[alt^='a colour']")
+    picture.wait_for(timeout=30_000)
+    page.wait_for_timeout(300)
+    first = shot(picture, tmp_path / "a.png")
+    assert first[..., 0].mean() > 200 and first[..., 1].mean() < 60  # red
+    slider = page.locator("input[type=range]").first
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    second = shot(picture, tmp_path / "b.png")
+    assert second[..., 1].mean() > 200 and second[..., 0].mean() < 60  # green
+    assert "<b>time</b>" in page.locator("label").first.inner_text()  # text stays text
+    assert not page.troubles
+
+
+def test_the_mesh_is_drawn_and_turns(page, site, tmp_path):
+    page.goto(site.as_uri())
+    canvas = page.locator("canvas").first
+    canvas.wait_for(timeout=30_000)
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(800)
+    before = shot(canvas, tmp_path / "a.png")
+    middle = before[before.shape[0] // 2, before.shape[1] // 2]
+    assert middle.max() - middle.min() > 40  # the box has a colour, the ground has none
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 120, y, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    after = shot(canvas, tmp_path / "b.png")
+    assert np.abs(after - before).mean() > 2
+    assert not page.troubles
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_our_own_pages_open_without_a_complaint(page, book, theme):
+    for name in ("book/intro", "book/run", "book/notation", "notebooks/00_quickstart"):
+        page.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
+        page.goto((book / f"{name}.html").as_uri())
+        page.wait_for_load_state("load")
+        page.wait_for_timeout(500)
+        assert page.locator("h1:visible").count() and not page.troubles, (name, page.troubles)
