@@ -1,4 +1,4 @@
-"""The pictures of the model card: training curves from the logs, and one sample for each class and view.
+"""Write the model card beside the models: text, figures from `scores.json`, training curves, samples.
 
 `python -m experiments.model_card --work zoo-work` after `make zoo`.
 """
@@ -9,12 +9,75 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from dreamtext_lib.runs import write_bytes
 from dreamtext_lib.viewing import style
 from dreamtext_lib.viewing.turntable import contact_sheet, write_picture
 from dreamtext_lib.zoo import MODELS
 from dreamtext_lib.zoo.scores import sample_labels, samples
 
 STAGES = {"autoencoder": "psnr", "clip": "class", "unet": "mse", "front": "mse", "judge": "class"}
+
+CARD = """# The tiny models
+
+A Stable Diffusion in miniature, in the classes of diffusers and transformers, and a judge. Trained on renders of the
+toybox alone, by the scripts in the folder above. Code and weights: MIT. This page is written by
+`experiments/model_card.py`; its figures come from `scores.json`.
+
+| folder | what | parameters |
+|---|---|---|
+| `tiny` | pipeline: autoencoder 64 x 64 x 3 to 16 x 16 x 4, U-Net, text encoder, tokenizer of 24 tokens, DDIM schedule | {pipeline} |
+| `tiny-front` | the same with a U-Net trained further on pictures of which 85 % come from the front quarter alone | {pipeline} |
+| `clip` | the CLIP whose text encoder conditions both | {clip} |
+| `judge` | another CLIP: other pictures, other seed, and pictures of nothing; it only scores | {clip} |
+
+    from diffusers import StableDiffusionPipeline
+    StableDiffusionPipeline.from_pretrained("dreamtext_lib/zoo/models/tiny")
+
+## Data
+
+Renders of 14 classes in 8 colours, 3 patterns and 3 shapes from all sides (12 % from above), 64 pixels: 57,344 for
+autoencoder, CLIP and U-Net (seed 0), 43,008 others for the judge (seed 2000003), 14,336 for the front-biased U-Net
+(seed 3000005), 3,584 held out (seed 1000001). Captions such as 'an image of a tall, red, striped castle, front view',
+with parts left out at random.
+
+## Training
+
+On two CPU cores in single precision. Autoencoder {autoencoder} steps (24 crops of 32 pixels, then 8 whole pictures),
+CLIP {clip_steps} and judge {judge} steps of 96 pictures, U-Net {unet} steps of 32 (min-SNR weights, averaged weights, 10 % of
+the captions empty), front-biased U-Net {front} further steps. {history}
+
+![Training curves](training.png)
+
+## Scores
+
+On the held-out pictures, zero-shot by sentences; the class is asked among all classes, the rest given the class.
+
+| | class | colour | pattern | shape | view |
+|---|---|---|---|---|---|
+{rows}
+
+The autoencoder reconstructs at {psnr} dB. The judge calls these nothing at all: {nothing}.
+
+{pictures} samples each, four for each class and view, 'an image of a red castle, front view', guidance s = {s} (diffusers'
+guidance_scale {g}), {steps} DDIM steps, named by the judge:
+
+| | class | colour | view |
+|---|---|---|---|
+{sample_rows}
+
+![One sample for each class (rows in pairs) and view](samples.png)
+
+## Limits
+
+The models know nothing but the toybox: another word falls apart into bytes and is read as noise. A pattern cannot be
+seen from every side, and views near the border of two words can be called by either; both lower the scores above.
+{limits}
+"""
+
+HISTORY = (
+    "Exceptions to one unbroken run: the autoencoder's schedule was laid out for 7,500 steps until step 6,000, the CLIP"
+    " had no attribute loss in its first 500 steps, and the U-Net's schedule was laid out for 9,000 steps until 5,000."
+)
 
 
 def curves(work: Path) -> Figure:
@@ -28,14 +91,56 @@ def curves(work: Path) -> Figure:
     return figure
 
 
+def last_step(work: Path, name: str) -> str:
+    """Steps that a stage was trained for, from its log."""
+    return f"{json.loads((work / name / 'log.jsonl').read_text().splitlines()[-1])['step']:,}"
+
+
+def percent(row: dict, columns: tuple[str, ...]) -> str:
+    """Cells of a table's row."""
+    return " | ".join(f"{row[c]:.1%}" for c in columns)
+
+
+def millions(folder: Path) -> str:
+    """Parameters of all weights below a folder: half precision has two bytes each."""
+    return f"{sum(p.stat().st_size for p in folder.rglob('*.safetensors')) / 2e6:.1f} M"
+
+
+def card(scores: dict, work: Path) -> str:
+    """The page, with its figures filled in."""
+    columns, drawn = ("class", "colour", "pattern", "shape", "view"), scores["samples"]
+    return CARD.format(
+        pipeline=millions(MODELS / "tiny"),
+        clip=millions(MODELS / "clip"),
+        autoencoder=last_step(work, "autoencoder"),
+        clip_steps=last_step(work, "clip"),
+        judge=last_step(work, "judge"),
+        unet=last_step(work, "unet"),
+        front=last_step(work, "front"),
+        history=HISTORY,
+        rows="\n".join(f"| `{name}` | {percent(scores[name], columns)} |" for name in ("clip", "judge")),
+        psnr=scores["autoencoder"]["psnr dB"],
+        nothing=", ".join(f"{name} {value:.1%}" for name, value in scores["judge calls nothing"].items()),
+        pictures=drawn["tiny"]["pictures"],
+        s=drawn["guidance s"],
+        g=drawn["guidance g of diffusers"],
+        steps=drawn["steps"],
+        sample_rows="\n".join(
+            f"| `{n}` | {percent(drawn[n], columns[:2] + columns[4:])} |" for n in ("tiny", "tiny-front")
+        ),
+        limits="Samples of overhead views and of birds, fish and watches are the weakest.",
+    )
+
+
 def main() -> None:
-    """Write `training.png` and `samples.png` beside the models."""
+    """Write `README.md`, `training.png` and `samples.png` beside the models."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("zoo-work"))
     work = parser.parse_args().work
     curves(work).savefig(MODELS / "training.png", dpi=110)
     pictures = samples(MODELS / "tiny", sample_labels(1)).permute(0, 2, 3, 1) / 2 + 0.5
     write_picture(contact_sheet(pictures, columns=8), MODELS / "samples.png")
+    write_bytes(MODELS / "README.md", card(json.loads((MODELS / "scores.json").read_text()), work).encode())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """From training checkpoints to folders that diffusers and transformers load: half precision, safetensors, no code."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from ..runs import read_tensors
+from ..runs import read_tensors, write_json
 from .architectures import PIXELS, scheduler
 
 
@@ -63,5 +64,9 @@ def replace_folder(folder: Path, *parts: object) -> None:
     for file in fresh.rglob("*.safetensors"):  # nothing but numbers that are finite goes out
         if not all(t.isfinite().all() for t in load_file(file).values() if t.is_floating_point()):
             raise ValueError(f"{file} holds values that are not finite; the training has diverged")
+    for file in fresh.rglob("config.json"):
+        values = json.loads(file.read_text())
+        if "dtype" in values:  # stored in half precision, loaded in single unless told otherwise
+            write_json(file, values | {"dtype": "float32"})
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
