@@ -53,7 +53,13 @@ class Runner(NotebookClient):
 def run_quickstart(path: Path) -> None:
     """Execute a notebook in place. Raises CellExecutionError when a cell fails."""
     notebook = nbformat.read(path, as_version=4)
-    runner = Runner(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}})
+    runner = Runner(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # not a word about transports between the bars
+    )
     runner.started = time.monotonic()
 
     def begin(cell: dict, cell_index: int) -> None:
@@ -81,8 +87,13 @@ def build(source: Path, target: Path) -> int:
     """Build the pages of `source` into `target`/_build/html, from nothing; warnings count as errors."""
     shutil.rmtree(target / "_build", ignore_errors=True)
     program = Path(sys.executable).with_name("jupyter-book")
-    options = ["--path-output", str(target), "-W", "-n", "--keep-going", "-q"]
-    return subprocess.run([str(program), "build", str(source), *options]).returncode
+    options = ["--path-output", str(target), "-W", "-n", "--keep-going"]
+    done = subprocess.run(
+        [str(program), "build", str(source), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+    return done.returncode
 
 
 def main() -> int:

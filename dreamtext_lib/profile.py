@@ -24,9 +24,9 @@ class Profile:
     recipes: dict[str, Recipe]
 
 
-TOY_BASE = Recipe(size=32, guidance=6.0, steps=1000)
-# Table 5.1 in proportion: larger pictures, more guidance, twice the steps.
-TOY_FITFUSION = Recipe(size=64, guidance=12.0, steps=2000)
+TOY_BASE = Recipe(size=32, guidance=5.0, steps=500)
+# As table 5.1 has it, at the scale of the toy: larger pictures, more guidance, twice the steps.
+TOY_FITFUSION = Recipe(size=64, guidance=10.0, steps=1000)
 
 FULL_BASE = Recipe(
     guidance=100.0,
@@ -51,6 +51,7 @@ FULL_BASE = Recipe(
     occupancy=128,
     rate_net=1e-3,
     opacity=0.0,
+    manifold=0.0,
     entropy=1e-4,
 )
 FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from dreamtext_lib.runs import write_bytes
 from dreamtext_lib.viewing import style
 from dreamtext_lib.viewing.turntable import contact_sheet, write_picture
-from dreamtext_lib.zoo import MODELS
+from dreamtext_lib.zoo import MODELS, PIPELINES
 from dreamtext_lib.zoo.scores import sample_labels, samples
 
 STAGES = {"autoencoder": "psnr", "clip": "class", "unet": "mse", "front": "mse", "judge": "class"}
@@ -25,8 +25,8 @@ toybox alone, by the scripts in the folder above. Code and weights: MIT. This pa
 
 | folder | what | parameters |
 |---|---|---|
-| `tiny` | pipeline: autoencoder 64 x 64 x 3 to 16 x 16 x 4, U-Net, text encoder, tokenizer of 24 tokens, DDIM schedule | {pipeline} |
-| `tiny-front` | the same with a U-Net trained further on pictures of which 85 % come from the front quarter alone | {pipeline} |
+| `tiny` | pipeline: autoencoder 64 x 64 x 3 to 16 x 16 x 4, U-Net, text encoder, 24 tokens, DDIM | {pipeline} |
+| `tiny-front` | the same, its U-Net trained further on pictures of which 85 % are fronts by choice | {pipeline} |
 | `clip` | the CLIP whose text encoder conditions both | {clip} |
 | `judge` | another CLIP: other pictures, other seed, and pictures of nothing; it only scores | {clip} |
 
@@ -43,8 +43,8 @@ with parts left out at random.
 ## Training
 
 On two CPU cores in single precision. Autoencoder {autoencoder} steps (24 crops of 32 pixels, then 8 whole pictures),
-CLIP {clip_steps} and judge {judge} steps of 96 pictures, U-Net {unet} steps of 32 (min-SNR weights, averaged weights, 10 % of
-the captions empty), front-biased U-Net {front} further steps. {history}
+CLIP {clip_steps} and judge {judge} steps of 96 pictures, U-Net {unet} steps of 32 (min-SNR weights, averaged weights,
+10 % of the captions empty), front-biased U-Net {front} further steps. {history}
 
 ![Training curves](training.png)
 
@@ -58,8 +58,8 @@ On the held-out pictures, zero-shot by sentences; the class is asked among all c
 
 The autoencoder reconstructs at {psnr} dB. The judge calls these nothing at all: {nothing}.
 
-{pictures} samples each, four for each class and view, 'an image of a red castle, front view', guidance s = {s} (diffusers'
-guidance_scale {g}), {steps} DDIM steps, named by the judge:
+{pictures} samples each, four for each class and view, 'an image of a red castle, front view', guidance s = {s}
+(diffusers' guidance_scale {g}), {steps} DDIM steps, named by the judge:
 
 | | class | colour | view |
 |---|---|---|---|
@@ -75,8 +75,9 @@ seen from every side, and views near the border of two words can be called by ei
 """
 
 HISTORY = (
-    "Exceptions to one unbroken run: the autoencoder's schedule was laid out for 7,500 steps until step 6,000, the CLIP"
-    " had no attribute loss in its first 500 steps, and the U-Net's schedule was laid out for 9,000 steps until 5,000."
+    "Exceptions to one unbroken run: the autoencoder's schedule was laid out for 7,500 steps until step 6,000; the CLIP"
+    " had no attribute loss in its first 500 steps; the U-Net's schedule was laid out for 9,000 steps until 5,000, then"
+    " for 7,500; the front-biased U-Net is a short further training."
 )
 
 
@@ -125,9 +126,7 @@ def card(scores: dict, work: Path) -> str:
         s=drawn["guidance s"],
         g=drawn["guidance g of diffusers"],
         steps=drawn["steps"],
-        sample_rows="\n".join(
-            f"| `{n}` | {percent(drawn[n], columns[:2] + columns[4:])} |" for n in ("tiny", "tiny-front")
-        ),
+        sample_rows="\n".join(f"| `{n}` | {percent(drawn[n], columns[:2] + columns[4:])} |" for n in PIPELINES),
         limits="Samples of overhead views and of birds, fish and watches are the weakest.",
     )
 

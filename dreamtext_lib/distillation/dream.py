@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ..diffusion.forward import uniform_steps
 from ..radiance.cameras import Cameras, rays, sample_cameras, turntable
@@ -120,6 +121,8 @@ class Dream:
         loss = injected(latents.float(), gradient.float()) / r.batch
         loss = loss + r.opacity * (opacity**2 + 0.01).sqrt().mean()
         loss = loss + r.entropy * fraction * entropy(opacity).mean()
+        if r.manifold > 0:
+            loss = loss + r.manifold * self.manifold_gap(rgb, latents)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -137,6 +140,15 @@ class Dream:
             shading,
             tuple(b - a for a, b in pairwise(clock)),
         )
+
+    def manifold_gap(self, rgb: Tensor, latents: Tensor) -> Tensor:
+        """Mean squared gap between a view and its reconstruction by the autoencoder, which is held fixed.
+
+        An encoder may give colours that it never saw the latents of others. The score sees latents alone and would not
+        mind; this keeps a view where encoding and decoding agree.
+        """
+        target = self.prior.decode(latents.detach()).to(rgb)
+        return (interpolate(rgb, target.shape[-2:], mode="bilinear", align_corners=False) - target).square().mean()
 
     def choose_shading(self, fraction: float, generator: torch.Generator) -> str:
         """Colours alone at first, then one of three kinds at random (6.1.4)."""

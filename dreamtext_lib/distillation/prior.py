@@ -26,6 +26,9 @@ class Prior(Protocol):
     def encode_image(self, rgb: Tensor) -> Tensor:
         """Latents (B, c, h, w), scaled, of pictures (B, 3, H, W) in 0..1; differentiable."""
 
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures (B, 3, h', w') in 0..1 of scaled latents, without gradient."""
+
     def eps(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
         """The predicted noise (B, c, h, w) in x_t (B, c, h, w) at steps t (B,) for text states (B, L, C)."""
 

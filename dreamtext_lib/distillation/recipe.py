@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of one run. The defaults are the toy base recipe; `RECIPES` holds the named ones."""
+    """The settings of one run. The defaults are the toy's; `profile.py` has the named ones."""
 
     # the score (thesis 3.3, 5.1)
-    guidance: float = 6.0  # s of (3.8), eps(y) + s (eps(y) - eps(none)); diffusers' guidance_scale is s + 1
+    guidance: float = 10.0  # s of (3.8), eps(y) + s (eps(y) - eps(none)); diffusers' guidance_scale is s + 1
     t_min: int = 20  # lowest time step, of 1000 (5.1.1)
     t_max: int = 980  # highest time step, of 1000 (5.1.1)
-    t_max_late: int = 700  # highest time step once `late` of the run is over; = t_max keeps the range
+    t_max_late: int = 500  # highest time step once `late` of the run is over; = t_max keeps the range
     late: float = 0.4  # share of the run, 0..1
     steps: int = 1000  # gradient steps; the thesis counts epochs of 100
     batch: int = 1  # views a step
@@ -48,6 +48,7 @@ class Recipe:
     rate_grid: float = 1e-2  # Adam's step for the hash tables
     rate_net: float = 3e-3  # Adam's step for the network
     opacity: float = 0.02  # weight of the mean root of squared opacity (4.3.4)
+    manifold: float = 10.0  # weight of the gap between a view and its reconstruction (ours, not the thesis')
     entropy: float = 0.05  # weight, at the end, of the entropy of opacity; rises linearly from 0
 
     def __post_init__(self) -> None:

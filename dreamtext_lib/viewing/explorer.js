@@ -237,7 +237,7 @@ function mesh(model, root) {
   const shape = geometry(model);
   const picture = webgl(canvas, shape) ?? painter(canvas, shape);
 
-  const nearest = 1.15, usual = 1 / Math.sin(FOV / 2);
+  const nearest = 1.15, usual = 1.06 / Math.sin(FOV / 2);
   const eye = { azimuth: model.get("azimuth"), elevation: model.get("elevation"), away: usual };
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   let turning = model.get("turn") && picture.turns && !calm, visible = true, asked = 0, last = 0;
@@ -292,7 +292,6 @@ function mesh(model, root) {
   canvas.addEventListener("keydown", (event) => {
     if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    event.stopPropagation(); /* a notebook's own keys stay out of it */
     move(...keys[event.key]);
   });
   canvas.addEventListener("redraw", redraw);
@@ -323,6 +322,9 @@ function mesh(model, root) {
 export default {
   render({ model, el }) {
     const root = element("div", { className: "dreamtext" }, el);
+    root.addEventListener("keydown", (event) => {
+      if (/^(Arrow|Home|End|Page|[-+=])/.test(event.key)) event.stopPropagation(); /* JupyterLab would move to another cell */
+    });
     return model.get("kind") === "mesh" ? mesh(model, root) : frames(model, root);
   },
 };

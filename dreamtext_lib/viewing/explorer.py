@@ -36,7 +36,7 @@ class FrameExplorer(anywidget.AnyWidget):
     alt: what the pictures show, for readers who cannot see them.
     captions: a line of text under each picture, in the order of `frames`.
     start: index on each axis to begin with. width: of the picture on the page, in pixels; a small picture is
-        enlarged without blur. lossless: keep every pixel (for plots) instead of the quality 85 of WebP (for renders).
+        enlarged without blur. lossless: whether to keep every pixel; unless told, pictures of up to 128 pixels are.
 
     Raises ValueError if the number of pictures, captions or starts does not fit the axes.
     """
@@ -61,7 +61,7 @@ class FrameExplorer(anywidget.AnyWidget):
         captions: Sequence[str] = (),
         start: Sequence[int] | None = None,
         width: int | None = None,
-        lossless: bool = False,
+        lossless: bool | None = None,
     ):
         shape = tuple(len(values) for values in axes.values())
         if not shape or 0 in shape:
@@ -72,6 +72,7 @@ class FrameExplorer(anywidget.AnyWidget):
             raise ValueError(f"start {start} is no place on axes of {shape} values")
         if captions and len(captions) != len(pictures):
             raise ValueError(f"{len(pictures)} pictures, but {len(captions)} captions")
+        lossless = pictures[0].width <= 128 if lossless is None else lossless
         encoded = [_webp(picture, lossless) for picture in pictures]
         width = width or max(pictures[0].width, 320)
         super().__init__(

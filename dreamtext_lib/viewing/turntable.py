@@ -1,5 +1,7 @@
 """Frames to files and sheets: an MP4, an animated WebP, a grid of pictures with labels."""
 
+import base64
+import html
 import io
 import os
 import tempfile
@@ -88,12 +90,33 @@ def write_webp(frames: Frames, path: str | Path, fps: float = 20, quality: int =
 
     frames: (N, H, W, 3), colours in 0..1. Raises ValueError for another shape, OSError if the file cannot be written.
     """
+    write_bytes(Path(path), _webp(frames, fps, quality))
+
+
+class Film:
+    """Frames that move in a notebook's output and in the built page, where an animated WebP on its own does not show.
+
+    frames: (N, H, W, 3), colours in 0..1. alt: what they show, for readers who cannot see them. width: on the page, in
+    pixels, at most as wide as the text. Raises ValueError for another shape.
+    """
+
+    def __init__(self, frames: Frames, alt: str, fps: float = 20, width: int | None = None, quality: int = 80):
+        frames = _stack(frames)
+        self.alt, self.width = alt, width or frames.shape[2]
+        self.data = _webp(frames, fps, quality)
+
+    def _repr_html_(self) -> str:
+        source = base64.b64encode(self.data).decode()
+        style = f"width: {self.width}px; max-width: 100%; height: auto; border-radius: 6px"
+        return f'<img class="film" src="data:image/webp;base64,{source}" alt="{html.escape(self.alt)}" style="{style}">'
+
+
+def _webp(frames: Frames, fps: float, quality: int) -> bytes:
+    """Frames as an animated WebP that repeats for ever."""
     first, *rest = (Image.fromarray(frame) for frame in _stack(frames))
-    data = io.BytesIO()
-    first.save(
-        data, "WEBP", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=quality, method=4
-    )
-    write_bytes(Path(path), data.getvalue())
+    data, times = io.BytesIO(), {"duration": round(1000 / fps), "loop": 0}
+    first.save(data, "WEBP", save_all=True, append_images=rest, quality=quality, method=4, **times)
+    return data.getvalue()
 
 
 def write_picture(image: NDArray | Tensor | Image.Image, path: str | Path) -> None:

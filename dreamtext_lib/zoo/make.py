@@ -34,8 +34,8 @@ class Budget:
     front: int = 14_336
     autoencoder_steps: int = 6_500
     clip_steps: int = 2_600
-    unet_steps: int = 7_500
-    front_steps: int = 2_000
+    unet_steps: int = 7_000
+    front_steps: int = 600
     judge_steps: int = 2_400
 
     def scaled(self, factor: float) -> "Budget":

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPModel, CLIPTokenizer
+from transformers.utils import logging
 
 from ..radiance.cameras import VIEW_WORDS
 from ..toybox.objects import CLASS_NAMES, COLOUR_NAMES, PATTERNS, SHAPE_NAMES, caption
@@ -52,6 +53,7 @@ class ZeroShot:
     @classmethod
     def load(cls, folder: Path) -> "ZeroShot":
         """The CLIP in a folder, in single precision."""
+        logging.disable_progress_bar()
         model = CLIPModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
         return cls(model, CLIPTokenizer.from_pretrained(folder))
 

@@ -11,7 +11,13 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: the pages were not opened in a browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS = [
+    "--no-sandbox",
+    "--enable-unsafe-swiftshader",  # WebGL without a graphics card
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 # What the theme itself says on every page: it declares a name twice, and starts without a stored mode.
 THEMES_OWN = ("THEBE_JS_URL", "invalid theme mode")
@@ -27,6 +33,13 @@ box = trimesh.creation.box((1, 0.6, 0.4))
 box.visual.vertex_colors = np.tile([[200, 30, 30, 255], [30, 30, 200, 255]], (4, 1)).astype(np.uint8)
 MeshViewer.from_mesh(box, alt="a box", turn=False)
 """
+TURNING = 'MeshViewer.from_mesh(box, alt="a turning box")'
+NO_WEBGL = """
+const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.startsWith("webgl") ? null : get.call(this, kind, ...rest);
+};
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +52,7 @@ def site(tmp_path_factory, build_book):
     (source / "_toc.yml").write_text("format: jb-book\nroot: page\n")
     cells = [
         nbformat.v4.new_markdown_cell("# A page\n\n$$\\bar\\alpha_t=\\prod_s\\alpha_s$$"),
-        *(nbformat.v4.new_code_cell(code.strip()) for code in (WIDGETS, MESH)),
+        *(nbformat.v4.new_code_cell(code.strip()) for code in (WIDGETS, MESH, TURNING)),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     from nbclient import NotebookClient
@@ -105,25 +118,55 @@ def test_the_slider_changes_the_picture(page, site, tmp_path):
     assert not page.troubles
 
 
-def test_the_mesh_is_drawn_and_turns(page, site, tmp_path):
+@pytest.mark.parametrize("renderer", ["webgl", "2d"])
+def test_the_mesh_is_drawn_and_turns(page, site, tmp_path, renderer):
+    """By WebGL, and where that is missing by painting; by mouse and by keys; the wheel zooms only what was clicked."""
+    if renderer == "2d":
+        page.add_init_script(NO_WEBGL)
     page.goto(site.as_uri())
-    canvas = page.locator("canvas").first
+    canvas = page.locator("canvas[aria-label^='a box']")
+    canvas.wait_for(timeout=30_000)
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(800)
+    assert canvas.evaluate("(canvas, kind) => canvas.getContext(kind) !== null", renderer)
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def scroll():
+        page.mouse.move(x, y)
+        page.mouse.wheel(0, -200)
+
+    def drag():
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 120, y, steps=5)
+        page.mouse.up()
+
+    last = shot(canvas, tmp_path / "a.png")
+    middle = last[last.shape[0] // 2, last.shape[1] // 2]
+    assert middle.max() - middle.min() > 40  # the box has a colour, the ground has none
+    assert np.ptp(last[3, 3]) < 8 and last[3, 3].min() > 200
+    for act in (drag, lambda: page.keyboard.press("ArrowUp"), lambda: page.keyboard.press("-"), scroll):
+        act()
+        page.wait_for_timeout(400)
+        now = shot(canvas, tmp_path / "b.png")
+        assert np.abs(now - last).mean() > 1
+        last = now
+    assert not page.troubles
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_a_mesh_turns_by_itself_unless_less_motion_was_asked_for(page, site, tmp_path, motion):
+    page.emulate_media(reduced_motion=motion)
+    page.goto(site.as_uri())
+    canvas = page.locator("canvas[aria-label^='a turning box']")
     canvas.wait_for(timeout=30_000)
     canvas.scroll_into_view_if_needed()
     page.wait_for_timeout(800)
     before = shot(canvas, tmp_path / "a.png")
-    middle = before[before.shape[0] // 2, before.shape[1] // 2]
-    assert middle.max() - middle.min() > 40  # the box has a colour, the ground has none
-    box = canvas.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 120, y, steps=5)
-    page.mouse.up()
-    page.wait_for_timeout(500)
-    after = shot(canvas, tmp_path / "b.png")
-    assert np.abs(after - before).mean() > 2
-    assert not page.troubles
+    page.wait_for_timeout(1000)
+    moved = np.abs(shot(canvas, tmp_path / "b.png") - before).mean()
+    assert moved == 0 if motion == "reduce" else moved > 1
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

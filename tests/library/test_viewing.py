@@ -9,7 +9,7 @@ from PIL import Image
 
 from dreamtext_lib.viewing import style
 from dreamtext_lib.viewing.explorer import FrameExplorer, MeshViewer, thin
-from dreamtext_lib.viewing.turntable import contact_sheet, pixels, write_picture, write_video, write_webp
+from dreamtext_lib.viewing.turntable import Film, contact_sheet, pixels, write_picture, write_video, write_webp
 
 
 @pytest.fixture
@@ -38,6 +38,17 @@ def test_an_animated_webp_holds_the_frames(frames, tmp_path):
     assert film.n_frames == 6 and film.info["loop"] == 0
     film.seek(5)
     assert np.abs(np.asarray(film.convert("RGB")) / 255 - frames[5].numpy()).mean() < 0.05
+
+
+def test_a_film_moves_in_a_page_and_its_text_stays_text(frames):
+    import base64
+    import io
+    import re
+
+    shown = Film(frames, alt='a "red" <b>square</b>', fps=10, width=96)._repr_html_()
+    assert "<b>" not in shown and shown.count("<") == 1 and "width: 96px" in shown
+    film = Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1])))
+    assert film.format == "WEBP" and film.n_frames == 6
 
 
 def test_pixels_clip_and_refuse():
