@@ -1,7 +1,7 @@
 """Fourteen prompts, one a class, dreamed with one recipe and one seed; the judge's table and a contact sheet.
 
-`python -m experiments.first_light --out DIR` takes about an hour on two cores. Runs that are finished are kept, so it
-goes on where it was stopped.
+`python -m experiments.first_light --out DIR` takes about twenty minutes on two cores. Runs that are finished are kept,
+so it goes on where it was stopped.
 """
 
 import json
@@ -15,7 +15,7 @@ from dreamtext_lib.distillation.dream import Dream, read_run
 from dreamtext_lib.distillation.prior import load_prior
 from dreamtext_lib.evaluation.views import load_judge, score_views
 from dreamtext_lib.radiance.cameras import turntable
-from dreamtext_lib.runs import write_json
+from dreamtext_lib.runs import write_bytes, write_json
 from dreamtext_lib.toybox.objects import CLASS_NAMES, COLOUR_NAMES, caption
 from dreamtext_lib.viewing.turntable import contact_sheet, write_picture
 from dreamtext_lib.zoo import resolve
@@ -52,11 +52,25 @@ def score_run(folder: Path, name: str, colour: str) -> tuple[dict, torch.Tensor]
     return row, frames[:: VIEWS // 4]
 
 
+def page(table: dict) -> str:
+    """The table as Markdown, for the book."""
+    lines = ["| prompt | class | view | colour | recognised | also named |", "|---|---|---|---|---|---|"]
+    for row in table["runs"]:
+        cells = [f"{row[key]:.0%}" for key in ("class", "view", "colour")]
+        seen = "yes" if row["recognised"] else "**no**"
+        lines.append(f"| {row['prompt']} | {' | '.join(cells)} | {seen} | {', '.join(row['misses'])} |")
+    means = " | ".join(f"{table[key]:.0%}" for key in ("class", "view", "colour"))
+    lines.append(f"| all | {means} | {table['recognised']} of {len(table['runs'])} | |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Dream what is missing, score all, write the table and the sheet."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/first_light"))
     parser.add_argument("--table", type=Path, default=Path("experiments/first_light.json"))
+    parser.add_argument("--page", type=Path, default=Path("book/first_light_table.md"))
+    parser.add_argument("--sheet", type=Path, default=Path("book/_static/contact_sheet.png"))
     a, recipe_flags = parser.parse_known_args()
     rows, pictures = [], []
     for prompt, name, colour in prompts():
@@ -73,7 +87,9 @@ def main() -> None:
     table = {"recipe": json.loads((folder / "recipe.json").read_text()), "recognised": recognised, "runs": rows}
     table |= {key: round(sum(row[key] for row in rows) / len(rows), 3) for key in ("class", "view", "colour")}
     write_json(a.table, table)
-    write_picture(contact_sheet(torch.cat(pictures), columns=8, scale=2), a.out / "contact_sheet.png")
+    write_bytes(a.page, page(table).encode())
+    labels = [f"{row['prompt']}, {word}" for row in rows for word in ("front", "left", "back", "right")]
+    write_picture(contact_sheet(torch.cat(pictures), columns=8, labels=labels), a.sheet)
     print(f"{recognised} of {len(rows)} recognised; class {table['class']}, view {table['view']}")
 
 
