@@ -1,8 +1,9 @@
 """Toy or full: the one switch between a laptop and a GPU. It fixes the model, the device and the recipes.
 
 The toy profile runs the package's own tiny models on the CPU. The full profile runs Stable Diffusion on CUDA with the
-thesis' settings (table 5.1, 6.1). `DREAMTEXT_PROFILE=full` switches every notebook; `DREAMTEXT_QUICK=1` shrinks the
-budgets of the notebooks for tests.
+thesis' settings where a recipe has the field (table 5.1, 6.1); it has Adam for the thesis' Adan, and the toy's range of
+elevations. It has not been run on a GPU yet. `DREAMTEXT_PROFILE=full` switches every notebook; `DREAMTEXT_QUICK=1`
+shrinks the budgets of the notebooks for tests.
 """
 
 import os

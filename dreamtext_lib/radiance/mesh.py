@@ -59,14 +59,17 @@ def extract(
     threshold: float | None = None,
     radius: float = 1.0,
     keep: float = 0.05,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
 ) -> trimesh.Trimesh:
     """A closed mesh, z up, with the albedo as vertex colours (0..255).
 
     Marching cubes on resolution^3 densities inside the sphere of `radius`, at `threshold` (None: `surface_density`);
-    components of less than a share `keep` of the faces of the largest are dropped. Raises ValueError, in one
+    components of less than a share `keep` of the faces of the largest are dropped. `device` None: where the field's
+    parameters are, the CPU for a plain function. Raises ValueError, in one
     sentence, if no density reaches the threshold or if a density is not finite.
     """
+    if device is None:
+        device = next(field.parameters()).device if isinstance(field, torch.nn.Module) else "cpu"
     spacing = 2 * radius / (resolution - 1)
     volume = density_volume(field, resolution, radius, device)
     if not volume.isfinite().all():

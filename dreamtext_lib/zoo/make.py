@@ -1,7 +1,7 @@
 """Train the whole zoo from nothing: data, autoencoder, CLIP, two U-Nets, judge, export, scores.
 
 `python -m dreamtext_lib.zoo.make --work DIR` goes on where it was stopped: every stage resumes from its checkpoint.
-Half a day on two cores. `--scale 0.001` shortens every stage and data set alike, to try the whole path in a minute.
+Some hours on two cores. `--scale 0.001` shortens every stage and data set alike, to try the whole path.
 """
 
 from argparse import ArgumentParser
