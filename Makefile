@@ -6,7 +6,7 @@ TEXT ?= a red castle
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lab demo zoo clean
+.PHONY: help setup book test mutants lab demo zoo clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ test: $(READY) ## linter and all tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -m pytest
+
+mutants: $(READY) ## break each formula on purpose and see whether the checks notice (minutes)
+	@$(BIN)/python tests/mutants.py
+	@$(BIN)/python book/ledger.py
 
 lab: $(READY) ## open the book's notebooks in JupyterLab, reachable from this machine only
 	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" notebooks

@@ -13,15 +13,18 @@ function bytes(view) {
 /* ---------------------------------------------------------------------------------------------- frames */
 
 function frames(model, root) {
-  const [axes, sizes, captions] = ["axes", "sizes", "captions"].map((name) => model.get(name));
-  const all = bytes(model.get("data"));
-  let offset = 0;
-  const urls = sizes.map((size) => URL.createObjectURL(new Blob([all.slice(offset, (offset += size))], { type: "image/webp" })));
+  const axes = model.get("axes"), panels = model.get("panels") ?? [];
+  let urls = [], captions = [];
   root.style.setProperty("--width", `${model.get("width")}px`);
 
-  const stage = element("div", { className: "stage" }, root);
-  const picture = element("img", { className: model.get("crisp") ? "crisp" : "", draggable: false }, stage);
-  const caption = captions.length ? element("p", { className: "caption" }, root) : null;
+  const about = model.get("prompt") !== undefined ? element("p", { className: "about" }, root) : null;
+  const className = model.get("crisp") ? "crisp" : "";
+  const pictures = panels.length
+    ? strip(panels, element("div", { className: "panels" }, root))
+    : [element("img", {}, element("div", { className: "stage" }, root))];
+  pictures.forEach((picture) => Object.assign(picture, { className, draggable: false }));
+  const caption = model.get("captions").length ? element("p", { className: "caption" }, root) : null;
+  const longest = Math.max(...axes.flatMap(({ values }) => values.map((value) => value.length)));
   const sliders = axes.map(({ name, values }, k) => {
     const label = element("label", {}, root);
     element("span", { textContent: name }, label);
@@ -31,15 +34,29 @@ function frames(model, root) {
       model.set("index", sliders.map((slider) => Number(slider.input.value)));
       model.save_changes();
     });
-    return { input, output: element("output", {}, label) };
+    const output = element("output", {}, label);
+    output.style.minWidth = `${0.8 * Math.min(longest, 20)}ch`; /* the slider keeps its length while its value changes */
+    return { input, output };
   });
+
+  if (about) prompts(model, root, about);
+
+  function load() {
+    urls.forEach((url) => URL.revokeObjectURL(url));
+    const all = bytes(model.get("data"));
+    let offset = 0;
+    urls = model.get("sizes").map((size) => URL.createObjectURL(new Blob([all.slice(offset, (offset += size))], { type: "image/webp" })));
+    captions = model.get("captions");
+  }
 
   function draw() {
     const index = model.get("index");
     const at = axes.reduce((flat, { values }, k) => flat * values.length + index[k], 0);
     const places = axes.map(({ name, values }, k) => `${name} ${values[index[k]]}`);
-    picture.src = urls[at];
-    picture.alt = [model.get("alt"), ...places].join(", ");
+    pictures.forEach((picture, k) => {
+      picture.src = urls[at];
+      picture.alt = [...panels.slice(k, k + 1).map(([title]) => title), model.get("alt"), ...places].join(", ");
+    });
     if (caption) caption.textContent = captions[at];
     sliders.forEach(({ input, output }, k) => {
       input.value = index[k];
@@ -48,12 +65,84 @@ function frames(model, root) {
     });
   }
 
+  function reload() {
+    load();
+    draw();
+  }
+
   model.on("change:index", draw);
-  draw();
+  model.on("change:data", reload);
+  reload();
   return () => {
     model.off("change:index", draw);
+    model.off("change:data", reload);
     urls.forEach((url) => URL.revokeObjectURL(url));
   };
+}
+
+/* The panels of a picture that holds them side by side: each shows its own part, under its title. */
+function strip(panels, root) {
+  return panels.map(([title, detail], k) => {
+    const panel = element("div", { className: "panel" }, root), heading = element("div", { className: "heading" }, panel);
+    element("b", { textContent: title }, heading);
+    element("span", { textContent: detail }, heading);
+    const part = element("img", {}, element("div", { className: "stage" }, panel));
+    part.style.width = `${100 * panels.length}%`;
+    part.style.marginLeft = `${-100 * k}%`;
+    return part;
+  });
+}
+
+/* What the frames are of, and a box for another prompt: only where a kernel answers, for it computes the frames. */
+function prompts(model, root, about) {
+  const form = element("form", { className: "prompt" }, root);
+  const box = element("input", { type: "text", value: model.get("prompt"), spellcheck: false, autocomplete: "off" }, form);
+  box.setAttribute("aria-label", "Another prompt");
+  const button = element("button", { textContent: "Compute" }, form);
+  const status = element("p", { className: "status" }, root);
+  status.setAttribute("role", "status");
+  let live = false, waiting = false;
+
+  function draw() {
+    const computing = model.get("computing"), trouble = model.get("trouble");
+    const busy = live && (waiting || computing !== "");
+    about.textContent = `Prompt: “${model.get("shown")}”. Start: ${model.get("shows")}.`;
+    form.hidden = !live;
+    button.disabled = busy;
+    root.classList.toggle("busy", busy);
+    status.classList.toggle("trouble", !busy && live && trouble !== "");
+    if (!live) status.textContent = "Another prompt needs a kernel: run this notebook, and a box for it appears here.";
+    else if (busy) status.textContent = computing || "waiting for the kernel";
+    else status.textContent = trouble && `${trouble} The frames are still those of “${model.get("shown")}”.`;
+  }
+  function told() {
+    waiting = false;
+    draw();
+  }
+  function hear(message) {
+    live ||= message.live === true;
+    draw();
+  }
+  function ask() { /* a saved page has nobody to answer, and neither has a kernel that was started anew */
+    live = waiting = false;
+    draw();
+    try {
+      model.send({ ask: "live" });
+    } catch {} /* the kernel is gone */
+  }
+
+  box.addEventListener("keydown", (event) => event.stopPropagation()); /* letters are commands in some pages */
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (button.disabled || box.value === model.get("prompt")) return;
+    waiting = true;
+    draw();
+    model.set("prompt", box.value);
+    model.save_changes();
+  });
+  const events = { "change:computing": told, "change:trouble": told, "change:shown": told, "msg:custom": hear, comm_live_update: ask };
+  Object.entries(events).forEach(([name, act]) => model.on(name, act));
+  ask();
 }
 
 /* ---------------------------------------------------------------------------------------------- mesh */

@@ -66,25 +66,39 @@ class FrameExplorer(anywidget.AnyWidget):
         shape = tuple(len(values) for values in axes.values())
         if not shape or 0 in shape:
             raise ValueError("an explorer has at least one axis, and each axis at least one value")
-        pictures = _pictures(frames, shape)
         start = [0] * len(shape) if start is None else [int(i) for i in start]
         if len(start) != len(shape) or not all(0 <= i < n for i, n in zip(start, shape, strict=True)):
             raise ValueError(f"start {start} is no place on axes of {shape} values")
-        if captions and len(captions) != len(pictures):
-            raise ValueError(f"{len(pictures)} pictures, but {len(captions)} captions")
-        lossless = pictures[0].width <= 128 if lossless is None else lossless
-        encoded = [_webp(picture, lossless) for picture in pictures]
-        width = width or max(pictures[0].width, 320)
+        self._shape, self._lossless = shape, lossless
+        data, sizes, across = self._encode(frames, captions)
+        width = width or max(across, 320)
         super().__init__(
-            data=b"".join(encoded),
-            sizes=[len(e) for e in encoded],
+            data=data,
+            sizes=sizes,
             axes=[{"name": name, "values": [_text(v) for v in values]} for name, values in axes.items()],
             index=start,
             captions=list(captions),
             alt=alt,
             width=width,
-            crisp=pictures[0].width <= width / 2,
+            crisp=across <= width / 2,
         )
+
+    def replace(
+        self, frames: NDArray | Tensor | Sequence[NDArray | Tensor | Image.Image], captions: Sequence[str], alt: str
+    ) -> None:
+        """Show other frames on the same axes; pages with a kernel follow. Raises ValueError as the constructor does."""
+        data, sizes, _ = self._encode(frames, captions)
+        with self.hold_sync():  # in one message, or a page would cut the new bytes by the old sizes
+            self.data, self.sizes, self.captions, self.alt = data, sizes, list(captions), alt
+
+    def _encode(self, frames: object, captions: Sequence[str]) -> tuple[bytes, list[int], int]:
+        """All pictures as bytes, the bytes of each, and their width."""
+        pictures = _pictures(frames, self._shape)
+        if captions and len(captions) != len(pictures):
+            raise ValueError(f"{len(pictures)} pictures, but {len(captions)} captions")
+        across = pictures[0].width
+        encoded = [_webp(picture, across <= 128 if self._lossless is None else self._lossless) for picture in pictures]
+        return b"".join(encoded), [len(e) for e in encoded], across
 
 
 class MeshViewer(anywidget.AnyWidget):

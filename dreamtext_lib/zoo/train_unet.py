@@ -41,9 +41,9 @@ def stage(
     known: dict[str, Tensor] = {}
 
     def embed(texts: list[str]) -> Tensor:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known.update(zip(new, encode_text(encoder, tokenizer, new)))
+        for text in texts:  # one by one: the same bits whatever else is asked, so that a resumed run repeats them
+            if text not in known:
+                known[text] = encode_text(encoder, tokenizer, [text])[0]
         return torch.stack([known[text] for text in texts])
 
     def loss(fraction: float, generator: torch.Generator, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:

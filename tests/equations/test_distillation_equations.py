@@ -98,6 +98,15 @@ def test_score_gradient_is_that_of_the_kl_on_a_gaussian(step):
 
 
 @pytest.mark.equation("3.21")
+def test_there_is_no_gradient_where_the_noise_is_known():
+    """If all data are one picture and the rendering is that picture, the prediction is the noise, whichever it is."""
+    prior, x = GaussianPrior(mean=0.7, spread=0.0), torch.full((6, 1, 4, 4), 0.7, dtype=torch.float64)
+    states, t = torch.ones(6, 1, 1).double(), torch.tensor([20, 100, 300, 500, 800, 980])
+    found = score_gradient(prior, x, states, 0 * states, t, noise(6, 1, 4, 4), guidance=0.0)
+    torch.testing.assert_close(found, torch.zeros_like(x))
+
+
+@pytest.mark.equation("3.21")
 def test_subtracting_the_noise_keeps_the_mean_and_lowers_the_variance():
     prior, count = GaussianPrior(), 20_000
     x, t = torch.full((count, 1, 1, 1), 0.2).double(), torch.full((count,), 600)

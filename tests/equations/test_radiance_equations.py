@@ -3,12 +3,13 @@
 import math
 
 import pytest
+import sympy as sp
 import torch
 from torch import Tensor
 
 from dreamtext_lib.radiance.encoding import HashGrid, cells, dense_index, resolutions, spatial_hash
 from dreamtext_lib.radiance.field import HashField, blob
-from dreamtext_lib.radiance.rendering import intervals, stratified, transmittance, weights
+from dreamtext_lib.radiance.rendering import intervals, render_rays, stratified, transmittance, weights
 
 DOUBLE = torch.float64
 
@@ -40,6 +41,24 @@ def test_quadrature_converges_to_the_rendering_integral(kind: str) -> None:
         errors.append(abs((weights(sigma(t), torch.tensor(2 / count)) * t).sum() - exact).item())
     assert errors[2] < 2e-4
     assert errors[1] < errors[0] / 3.5 and errors[2] < errors[1] / 3.5  # second order: bin centres
+
+
+@pytest.mark.equation("3.10")
+def test_rendered_rays_are_the_rendering_integral() -> None:
+    """Rays along x and y through a fog in the unit ball that changes along x, against a fine trapezoid."""
+    fog = lambda x: (0.4 + (x + 1) ** 2, torch.stack([(x + 1) / 2, 0 * x + 0.25, x**2], -1))  # noqa: E731
+    origins = torch.tensor([[-3.0, 0, 0], [0.3, 2, 0]], dtype=DOUBLE)
+    directions = torch.tensor([[1.0, 0, 0], [0, -1, 0]], dtype=DOUBLE)
+    found = render_rays(lambda p: fog(p[:, 0]), None, origins, directions, 400)
+    half = (1 - 0.3**2) ** 0.5  # of the second ray's way through the ball
+    for ray, (near, far, place) in enumerate([(2, 4, lambda t: t - 3), (2 - half, 2 + half, lambda t: 0 * t + 0.3)]):
+        t = torch.linspace(near, far, 20_001, dtype=DOUBLE)
+        density, colour = fog(place(t))
+        depth = torch.cumulative_trapezoid(density, t)
+        through = torch.exp(-torch.cat([depth.new_zeros(1), depth]))
+        exact = torch.trapezoid((through * density)[:, None] * colour, t, dim=0)
+        torch.testing.assert_close(found.rgb[ray], exact, atol=1e-5, rtol=0)
+        assert found.opacity[ray].item() == pytest.approx(1 - through[-1].item(), abs=1e-5)
 
 
 @pytest.mark.equation("3.11")
@@ -83,6 +102,42 @@ def test_weights_are_exact_for_piecewise_constant_media(generator: torch.Generat
     torch.testing.assert_close(w.sum(-1), 1 - torch.exp(-(density * delta).sum(-1)))
     one = weights(torch.tensor([[2.0]]), torch.tensor([[0.3]]))
     assert one.item() == pytest.approx(1 - math.exp(-0.6))
+
+
+@pytest.mark.equation("4.26")
+@pytest.mark.equation("4.27")
+def test_transmittance_solves_its_differential_equation() -> None:
+    """T' = -sigma T with T(0) = 1: its solution by sympy, and in the library both the equation and the solution."""
+    s, x = sp.symbols("s x", positive=True)
+    function = sp.Function("T")
+    sigma = 2 + sp.cos(3 * s)
+    solved = sp.dsolve(function(s).diff(s) + sigma * function(s), function(s), ics={function(0): 1}).rhs
+    assert sp.simplify(solved - sp.exp(-sp.integrate(sigma.subs(s, x), (x, 0, s)))) == 0
+    width = 1e-3
+    t = torch.arange(2001, dtype=DOUBLE) * width  # left ends of the bins; the density is that of their centres
+    found = transmittance(2 + torch.cos(3 * (t + width / 2)), torch.tensor(width, dtype=DOUBLE))
+    exact = [float(solved.subs(s, value)) for value in t[::500].tolist()]
+    torch.testing.assert_close(found[::500], torch.tensor(exact, dtype=DOUBLE), atol=1e-6, rtol=0)
+    slope = (found[2:] - found[:-2]) / (2 * width)
+    torch.testing.assert_close(slope / found[1:-1], -2 - torch.cos(3 * t[1:-1]), atol=1e-4, rtol=0)
+
+
+@pytest.mark.equation("4.28")
+@pytest.mark.equation("4.29")
+def test_a_bin_of_constant_density(generator: torch.Generator) -> None:
+    """Inside bin i, T falls as T_i exp(-sigma_i (t - t_i)); the integral of T sigma over the bin is its weight."""
+    rate, start, end, t = sp.symbols("sigma t_i t_j t", positive=True)
+    integral = sp.integrate(rate * sp.exp(-rate * (t - start)), (t, start, end))
+    assert sp.simplify(integral - (1 - sp.exp(-rate * (end - start)))) == 0
+    density, delta = torch.rand(6, generator=generator, dtype=DOUBLE) * 4, torch.rand(6, generator=generator).double()
+    before = [math.exp(-sum(density[j] * delta[j] for j in range(i))) for i in range(6)]
+    fine = transmittance(density.repeat_interleave(10), delta.repeat_interleave(10) / 10).reshape(6, 10)
+    found = weights(density, delta)
+    for i in range(6):
+        inside = torch.arange(10, dtype=DOUBLE) / 10 * delta[i]
+        torch.testing.assert_close(fine[i], before[i] * torch.exp(-density[i] * inside))
+        values = {rate: density[i].item(), start: 0.3, end: 0.3 + delta[i].item()}
+        assert found[i].item() == pytest.approx(before[i] * float(integral.subs(values)), rel=1e-9)
 
 
 @pytest.mark.equation("3.16")

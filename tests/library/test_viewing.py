@@ -115,3 +115,16 @@ def test_the_style_tells_lines_apart_without_colour():
     lines = [axis.plot([0, 1], [i, i])[0] for i in range(4)]
     assert len({line.get_linestyle() for line in lines}) == 4 and len({line.get_color() for line in lines}) == 4
     plt.close(figure)
+
+
+def test_a_diagram_draws_its_boxes_and_arrows():
+    from matplotlib import pyplot as plt
+
+    from dreamtext_lib.viewing.diagram import diagram
+
+    axis = diagram({"a": (0, 0, "in"), "b": (2, 0, "out", "blue"), "c": (4, -2, "loss")}, [("a", "b", "w"), ("a", "c")])
+    texts = [t.get_text() for t in axis.texts]
+    assert {"in", "out", "loss", "w"} <= set(texts) and len(axis.patches) == 3
+    with pytest.raises(KeyError):
+        diagram({"a": (0, 0, "in")}, [("a", "b")])
+    plt.close("all")

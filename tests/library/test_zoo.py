@@ -1,6 +1,7 @@
 """The shipped models load without code of ours and do what the card says; training resumes bit for bit."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -113,10 +114,12 @@ def small_stage(name):
         encoder = StableDiffusionPipeline.from_pretrained(MODELS / "tiny", safety_checker=None).text_encoder
         z = torch.randn(28, 4, 16, 16, generator=torch.Generator().manual_seed(0))
         return train_unet.stage(architectures.unet(), encoder, tokenizer, architectures.scheduler(), data, z, batch=2)
-    return train_clip.stage(architectures.clip(tokenizer), tokenizer, data, batch=8, judge=name == "judge")
+    return train_clip.stage(
+        architectures.clip(tokenizer), tokenizer, data, batch=8, judge=name == "judge", text=name != "image tower"
+    )
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "clip", "judge", "unet"])
+@pytest.mark.parametrize("name", ["autoencoder", "clip", "image tower", "judge", "unet"])
 def test_training_resumes_bit_for_bit(name, tmp_path):
     whole = small_stage(name)
     losses = [r["loss"] for r in train(whole, 4, tmp_path / "whole")]
@@ -135,9 +138,28 @@ def test_training_lowers_the_loss(tmp_path):
 
 
 def test_the_whole_zoo_from_nothing(tmp_path):
-    budget = Budget(112, 112, 112, 112, 3, 3, 3, 2, 3)
+    budget = Budget(112, 112, 112, 112, 3, 3, 2, 3, 2, 3, 2)
     make(tmp_path / "work", tmp_path / "models", budget, each=1)
     scores = json.loads((tmp_path / "models" / "scores.json").read_text())
     assert set(scores["samples"]) >= {"tiny", "tiny-front"}
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "models" / "tiny-front", safety_checker=None)
     assert pipe("a mug", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
+
+
+def test_models_are_trained_further(tmp_path):
+    """`start`: autoencoder and text towers stay what they are, image towers and U-Nets move."""
+    shutil.copytree(MODELS, tmp_path / "first", ignore=shutil.ignore_patterns("*.png"))
+    budget = Budget(112, 112, 112, 112, 0, 0, 2, 2, 2, 0, 2)
+    make(tmp_path / "work", tmp_path / "second", budget, each=1, start=tmp_path / "first")
+
+    def moved(part):
+        a, b = (load_file(next((tmp_path / run / part).glob("*.safetensors"))) for run in ("first", "second"))
+        assert a.keys() == b.keys()
+        return {name for name in a if not torch.equal(a[name], b[name])}
+
+    assert not moved("tiny/vae") and not moved("tiny/text_encoder") and moved("tiny/unet") and moved("tiny-front/unet")
+    for name in ("clip", "judge"):
+        changed = moved(name)
+        assert changed and not [part for part in changed if part.startswith("text")]
+    configs = [json.loads((tmp_path / run / "tiny/vae/config.json").read_text()) for run in ("first", "second")]
+    assert configs[0]["scaling_factor"] == configs[1]["scaling_factor"]

@@ -45,6 +45,28 @@ def test_a_notebook_can_fail_and_speaks_to_all_readers(path):
             assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), f"no alternative text: {cell.source}"
 
 
+CHAPTERS = [p for p in SEEN if p.id[:2] != "00"]
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_a_chapter_has_exercises_with_stubs_checks_and_solutions(path):
+    """Each stub raises NotImplementedError, is attempted, and is followed by a folded solution that passes its check.
+
+    That stubs fail and solutions pass is shown by running them: DREAMTEXT_STUBS below.
+    """
+    code = cells(path)
+    stubs = [c.source for c in code if "exercise" in c.metadata.get("tags", [])]
+    solutions = "\n".join(c.source for c in code if {"solution", "hide-cell"} <= set(c.metadata.get("tags", [])))
+    attempts = re.findall(r"^attempt\((check_\w+), (\w+)\)$", "\n".join(c.source for c in code), re.M)
+    assert len(stubs) >= 3 and all("raise NotImplementedError" in s for s in stubs)
+    assert len(attempts) == len(stubs)
+    for (check, name), stub in zip(attempts, stubs):
+        assert re.search(rf"^(def|class) {name}\b", stub, re.M), f"{name} is no stub of the exercise before it"
+        assert re.search(rf"^{check}\({name}_solution\)$", solutions, re.M), (
+            f"{check} has no solution that it is run on"
+        )
+
+
 @pytest.mark.parametrize("path", SEEN)
 def test_a_notebook_runs(path, tmp_path):
     """nbval in its lax form: every cell runs, asserts hold; outputs are compared only where a cell asks for it."""
@@ -61,7 +83,12 @@ def test_a_notebook_runs(path, tmp_path):
     done = subprocess.run(
         [*command, str(path)],
         cwd=ROOT,
-        env={**os.environ, "DREAMTEXT_QUICK": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        env={
+            **os.environ,
+            "DREAMTEXT_QUICK": "1",
+            "DREAMTEXT_STUBS": "1",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        },
         capture_output=True,
         text=True,
     )

@@ -1,0 +1,74 @@
+"""The ledger is complete and true: each equation once, functions and checks that exist, pages as written."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book"))
+
+import ledger  # noqa: E402
+
+COUNTS = {2: 10, 3: 21, 4: 30, 5: 4, 6: 1}
+ENTRIES = ledger.equations()
+BUILT = [e for e in ENTRIES if e["function"]]
+
+
+def resolve(dotted):
+    """The object behind a dotted path: a module, then attributes of it."""
+    parts = dotted.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[count:]:
+            found = getattr(found, name)
+        return found
+    raise AssertionError(f"no module in {dotted}")
+
+
+def test_all_66_equations_are_there_once_and_in_order():
+    expected = [f"{chapter}.{i}" for chapter, count in COUNTS.items() for i in range(1, count + 1)]
+    assert [e["id"] for e in ENTRIES] == expected and len(expected) == 66
+    assert all(e["chapter"] == int(e["id"][0]) and e["subject"] for e in ENTRIES)
+
+
+@pytest.mark.parametrize("entry", BUILT, ids=lambda e: e["id"])
+def test_each_function_exists_and_says_what_it_does(entry):
+    for dotted in entry["function"]:
+        assert resolve(dotted).__doc__, dotted
+
+
+def test_each_built_equation_has_a_check_and_each_check_an_equation():
+    checks, ids = ledger.checks(), {e["id"] for e in ENTRIES}
+    assert set(checks) <= ids
+    assert {e["id"] for e in BUILT} <= set(checks)
+
+
+def test_what_the_book_derives_is_built():
+    needed = [f"2.{i}" for i in range(1, 11)] + [f"3.{i}" for i in range(1, 10)] + [f"4.{i}" for i in range(1, 26)]
+    assert {*needed, "4.30"} <= {e["id"] for e in BUILT}
+
+
+def test_formulas_fit_into_tables_and_errata_say_why():
+    for e in ENTRIES:
+        for line in e["formula"] if isinstance(e["formula"], list) else [e["formula"]]:
+            assert "|" not in line and line.count("{") == line.count("}"), e["id"]
+        if e["erratum"]:
+            assert set(e["erratum"]) <= {"printed", "right", "why"} and e["erratum"]["why"], e["id"]
+            assert all(text.count("$") % 2 == 0 for text in e["erratum"].values()), e["id"]
+
+
+@pytest.mark.parametrize("path", ledger.pages(), ids=lambda p: p.name)
+def test_the_committed_pages_are_what_the_generator_writes(path):
+    assert path.read_text() == ledger.pages()[path], "run `python -m book.ledger`"
+
+
+def test_links_to_errata_lead_somewhere():
+    targets = set(re.findall(r"^\((erratum-[\d-]+)\)=", ledger.errata_list(), re.M))
+    text = (ROOT / "book" / "errata.md").read_text() + ledger.equations_page()
+    assert set(re.findall(r"\(#(erratum-[\d-]+)\)", text)) <= targets and len(targets) > 30
