@@ -188,3 +188,11 @@ def test_dataset_labels_are_true():
         assert data.view(row) == view_word(azimuth, elevation)
         assert thing.colour in COLOUR_NAMES
     assert data.pixels(slice(0, 4)).shape == (4, 3, 32, 32) and data.pixels(slice(0, 4)).abs().max() <= 1
+
+
+def test_rendering_leaves_the_threads_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    gather(batches(16, seed=1, size=16, workers=1), 16)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
