@@ -1,6 +1,7 @@
 """Write the model card beside the models: text, figures from `scores.json`, training curves, samples.
 
-`python -m experiments.model_card --work zoo-work` after `make zoo`.
+`python -m experiments.model_card --work zoo-work` after `make zoo`; with `--further DIR` after
+`python -m dreamtext_lib.zoo.make --start MODELS --work DIR` too.
 """
 
 import json
@@ -15,7 +16,14 @@ from dreamtext_lib.viewing.turntable import contact_sheet, write_picture
 from dreamtext_lib.zoo import MODELS, PIPELINES
 from dreamtext_lib.zoo.scores import sample_labels, samples
 
-STAGES = {"autoencoder": "psnr", "clip": "class", "unet": "mse", "front": "mse", "judge": "class"}
+# panel: its stages, one after another, and the value that is drawn
+STAGES = {
+    "autoencoder": (("autoencoder",), "psnr"),
+    "CLIP": (("clip", "clip-image"), "class"),
+    "judge": (("judge", "judge-image"), "class"),
+    "U-Net": (("unet",), "mse"),
+    "front-biased U-Net": (("front",), "mse"),
+}
 
 CARD = """# The tiny models
 
@@ -27,8 +35,8 @@ toybox alone, by the scripts in the folder above. Code and weights: MIT. This pa
 |---|---|---|
 | `tiny` | pipeline: autoencoder 64 x 64 x 3 to 16 x 16 x 4, U-Net, text encoder, 24 tokens, DDIM | {pipeline} |
 | `tiny-front` | the same, its U-Net trained further on pictures of which 85 % are fronts by choice | {pipeline} |
-| `clip` | the CLIP whose text encoder conditions both | {clip} |
-| `judge` | another CLIP: other pictures, other seed, and pictures of nothing; it only scores | {clip} |
+| `clip` | the CLIP whose text encoder conditions both | {clip_size} |
+| `judge` | another CLIP: other pictures, other seed, and pictures of nothing; it only scores | {clip_size} |
 
     from diffusers import StableDiffusionPipeline
     StableDiffusionPipeline.from_pretrained("dreamtext_lib/zoo/models/tiny")
@@ -42,9 +50,10 @@ with parts left out at random.
 
 ## Training
 
-On two CPU cores in single precision. Autoencoder {autoencoder} steps (24 crops of 32 pixels, then 8 whole pictures),
-CLIP {clip_steps} and judge {judge} steps of 96 pictures, U-Net {unet} steps of 32 (min-SNR weights, averaged weights,
-10 % of the captions empty), front-biased U-Net {front} further steps. {history}
+On two CPU cores in single precision. Autoencoder {autoencoder} steps (24 crops of 32 pixels, then 8 whole pictures).
+CLIP {clip} and judge {judge} steps of 96 pictures with both towers, then {clip_image} and {judge_image} steps of the
+image tower alone against the fixed text tower. U-Net {unet} steps of 32 (min-SNR weights, averaged weights, 10 % of the
+captions empty), front-biased U-Net {front} further steps. {history}
 
 ![Training curves](training.png)
 
@@ -76,25 +85,39 @@ seen from every side, and views near the border of two words can be called by ei
 
 HISTORY = (
     "Exceptions to one unbroken run: the autoencoder's schedule was laid out for 7,500 steps until step 6,000; the CLIP"
-    " had no attribute loss in its first 500 steps; the U-Net's schedule was laid out for 9,000 steps until 5,000, then"
-    " for 7,500; the front-biased U-Net is a short further training."
+    " had no attribute loss in its first 500 steps; the U-Net was trained in two rounds, each with a warm-up and a fall"
+    " of the rate, and the lengths of both were shortened on the way, as was that of the image towers."
 )
 
 
-def curves(work: Path) -> Figure:
-    """Training curves of all stages from their logs."""
+def log(works: tuple[Path, ...], name: str) -> list[dict]:
+    """The records of a stage, of all rounds, one after another."""
+    rows: list[dict] = []
+    for file in (w / name / "log.jsonl" for w in works if (w / name / "log.jsonl").exists()):
+        before = rows[-1]["step"] if rows else 0
+        found = [json.loads(line) for line in file.read_text().splitlines()]
+        rows += [row | {"step": before + row["step"]} for row in found]
+    if not rows:
+        raise SystemExit(f"no log of '{name}' in {', '.join(map(str, works))}; is it the folder of a training?")
+    return rows
+
+
+def curves(works: tuple[Path, ...]) -> Figure:
+    """Training curves of all stages from their logs; a dotted line where another stage or round begins."""
     style.use()
     figure = Figure(figsize=(11, 2.6), layout="constrained")
-    for axis, (name, key) in zip(figure.subplots(1, len(STAGES)), STAGES.items()):
-        rows = [json.loads(line) for line in (work / name / "log.jsonl").read_text().splitlines()]
-        axis.plot([r["step"] for r in rows], [r[key] for r in rows])
-        axis.set(title=name, xlabel="step", ylabel=key)
+    for axis, (title, (names, key)) in zip(figure.subplots(1, len(STAGES)), STAGES.items()):
+        done, steps, values = 0, [], []
+        rounds = works[-1:] if names == ("front",) else works  # that one starts from the U-Net of its own round
+        for part in [log((w,), name) for name in names for w in rounds if (w / name / "log.jsonl").exists()]:
+            if done:
+                axis.axvline(done, color=style.INK, linestyle=":", linewidth=0.8)
+            steps += [done + row["step"] for row in part]
+            values += [row[key] for row in part]
+            done = steps[-1]
+        axis.plot(steps, values)
+        axis.set(title=title, xlabel="step", ylabel=key)
     return figure
-
-
-def last_step(work: Path, name: str) -> str:
-    """Steps that a stage was trained for, from its log."""
-    return f"{json.loads((work / name / 'log.jsonl').read_text().splitlines()[-1])['step']:,}"
 
 
 def percent(row: dict, columns: tuple[str, ...]) -> str:
@@ -107,17 +130,23 @@ def millions(folder: Path) -> str:
     return f"{sum(p.stat().st_size for p in folder.rglob('*.safetensors')) / 2e6:.1f} M"
 
 
-def card(scores: dict, work: Path) -> str:
+def card(scores: dict, works: tuple[Path, ...]) -> str:
     """The page, with its figures filled in."""
     columns, drawn = ("class", "colour", "pattern", "shape", "view"), scores["samples"]
+
+    def steps(name: str) -> str:
+        return f"{log(works, name)[-1]['step']:,}"
+
     return CARD.format(
         pipeline=millions(MODELS / "tiny"),
-        clip=millions(MODELS / "clip"),
-        autoencoder=last_step(work, "autoencoder"),
-        clip_steps=last_step(work, "clip"),
-        judge=last_step(work, "judge"),
-        unet=last_step(work, "unet"),
-        front=last_step(work, "front"),
+        clip_size=millions(MODELS / "clip"),
+        autoencoder=steps("autoencoder"),
+        clip=steps("clip"),
+        clip_image=steps("clip-image"),
+        judge=steps("judge"),
+        judge_image=steps("judge-image"),
+        unet=steps("unet"),
+        front=log(works[-1:], "front")[-1]["step"],
         history=HISTORY,
         rows="\n".join(f"| `{name}` | {percent(scores[name], columns)} |" for name in ("clip", "judge")),
         psnr=scores["autoencoder"]["psnr dB"],
@@ -127,7 +156,7 @@ def card(scores: dict, work: Path) -> str:
         g=drawn["guidance g of diffusers"],
         steps=drawn["steps"],
         sample_rows="\n".join(f"| `{n}` | {percent(drawn[n], columns[:2] + columns[4:])} |" for n in PIPELINES),
-        limits="Samples of overhead views and of birds, fish and watches are the weakest.",
+        limits="Of the samples, fronts and backs are taken for each other most often.",
     )
 
 
@@ -135,11 +164,13 @@ def main() -> None:
     """Write `README.md`, `training.png` and `samples.png` beside the models."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("zoo-work"))
-    work = parser.parse_args().work
-    curves(work).savefig(MODELS / "training.png", dpi=110)
+    parser.add_argument("--further", type=Path, help="folder of a second round of training")
+    a = parser.parse_args()
+    works = (a.work, a.further) if a.further else (a.work,)
+    curves(works).savefig(MODELS / "training.png", dpi=110)
     pictures = samples(MODELS / "tiny", sample_labels(1)).permute(0, 2, 3, 1) / 2 + 0.5
     write_picture(contact_sheet(pictures, columns=8), MODELS / "samples.png")
-    write_bytes(MODELS / "README.md", card(json.loads((MODELS / "scores.json").read_text()), work).encode())
+    write_bytes(MODELS / "README.md", card(json.loads((MODELS / "scores.json").read_text()), works).encode())
 
 
 if __name__ == "__main__":

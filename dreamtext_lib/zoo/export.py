@@ -64,9 +64,12 @@ def replace_folder(folder: Path, *parts: object) -> None:
     for file in fresh.rglob("*.safetensors"):  # nothing but numbers that are finite goes out
         if not all(t.isfinite().all() for t in load_file(file).values() if t.is_floating_point()):
             raise ValueError(f"{file} holds values that are not finite; the training has diverged")
-    for file in fresh.rglob("config.json"):
+    for file in fresh.rglob("*.json"):
         values = json.loads(file.read_text())
+        path = values.pop("_name_or_path", None)  # where its predecessor lay on this machine
         if "dtype" in values:  # stored in half precision, loaded in single unless told otherwise
-            write_json(file, values | {"dtype": "float32"})
+            values["dtype"] = "float32"
+        if path or "dtype" in values:
+            write_json(file, values)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)

@@ -28,6 +28,7 @@ from .zeroshot import ZeroShot
 
 SEEDS = {"train": 0, "held": 1_000_001, "judge": 2_000_003, "front": 3_000_005}
 FRONT_BIAS = 0.85  # share of fronts in the data of the second U-Net
+FURTHER = 4_400  # steps of a U-Net that starts from trained weights
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Budget:
     front: int = 14_336
     autoencoder_steps: int = 6_500
     clip_steps: int = 2_600
-    clip_image_steps: int = 3_800
-    unet_steps: int = 9_000
-    front_steps: int = 1_500
+    clip_image_steps: int = 2_800
+    unet_steps: int = 11_400
+    front_steps: int = 600
     judge_steps: int = 2_400
     judge_image_steps: int = 4_200
 
@@ -152,7 +153,7 @@ def main() -> None:
         parser.error(f"--scale is {a.scale}; it must be above 0")
     if a.start and not (a.start / "tiny" / "model_index.json").exists():
         parser.error(f"--start: there are no models in '{a.start}'; give a folder that holds tiny, clip and judge")
-    make(a.work, a.models, Budget().scaled(a.scale), start=a.start)
+    make(a.work, a.models, Budget(unet_steps=FURTHER if a.start else Budget.unet_steps).scaled(a.scale), start=a.start)
 
 
 if __name__ == "__main__":
