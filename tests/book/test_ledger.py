@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,3 +73,14 @@ def test_links_to_errata_lead_somewhere():
     targets = set(re.findall(r"^\((erratum-[\d-]+)\)=", ledger.errata_list(), re.M))
     text = (ROOT / "book" / "errata.md").read_text() + ledger.equations_page()
     assert set(re.findall(r"\(#(erratum-[\d-]+)\)", text)) <= targets and len(targets) > 30
+
+
+def test_the_ledger_of_figures_has_each_of_the_62_once():
+    counts = {2: 3, 3: 9, 4: 9, 5: 3, 6: 12, 8: 26}
+    text = (ROOT / "book" / "figures.md").read_text()
+    first = [line.split("|")[1] for line in text.splitlines() if re.match(r"\| [\d,. ]+(, table 5.1)? \|", line)]
+    found = re.findall(r"\d+\.\d+", ",".join(first).replace("table 5.1", ""))
+    assert sorted(found) == sorted(f"{c}.{i}" for c, n in counts.items() for i in range(1, n + 1))
+    for name, heading in re.findall(r"notebooks/(\w+)`, \*(.+?)\*", text):
+        cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
+        assert any(f"# {heading}\n" in c.source + "\n" for c in cells), f"{name} has no section '{heading}'"

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,9 +172,13 @@ def test_a_mesh_turns_by_itself_unless_less_motion_was_asked_for(page, site, tmp
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_our_own_pages_open_without_a_complaint(page, book, theme):
-    for name in ("book/intro", "book/run", "book/notation", "notebooks/00_quickstart"):
-        page.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
+    page.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    for name in [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]:
         page.goto((book / f"{name}.html").as_uri())
         page.wait_for_load_state("load")
         page.wait_for_timeout(500)
+        if page.locator(".math").count():
+            page.locator("mjx-container").first.wait_for(state="attached", timeout=30_000)
+            assert not page.locator("mjx-merror").all_inner_texts(), f"{name}: a formula that MathJax refuses"
         assert page.locator("h1:visible").count() and not page.troubles, (name, page.troubles)
