@@ -229,8 +229,9 @@ def test_a_saved_page_moves_and_offers_nothing_that_needs_a_kernel(prior, tmp_pa
         page.keyboard.press("ArrowRight")
         page.wait_for_timeout(300)
         third = panels()
-        assert np.abs(third[0] - second[0]).mean() < 1  # the noised latent knows no text
-        assert all(np.abs(third[k] - second[k]).mean() > 1 for k in (1, 2, 3))
+        change = [np.abs(a - b).mean() for a, b in zip(second, third, strict=True)]
+        assert change[0] < 4  # the noised latent knows no text: what moves is the compression of the strip
+        assert change[1] > change[0] and min(change[2:]) > 10, change  # at t = 999 the prediction is nearly the noise
         assert page.locator("output").all_inner_texts() == ["s = 4 (g = 5)", "t = 999"]
         alts = [img.get_attribute("alt") for img in page.locator(".panel img").all()]
         assert alts[3].startswith("Finished sample") and alts[3].endswith("guidance s = 4 (g = 5), time t = 999")
