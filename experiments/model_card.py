@@ -37,6 +37,7 @@ toybox alone, by the scripts in the folder above. Code and weights: MIT. This pa
 | `tiny-front` | the same, its U-Net trained further on pictures of which 85 % are fronts by choice | {pipeline} |
 | `clip` | the CLIP whose text encoder conditions both | {clip_size} |
 | `judge` | another CLIP: other pictures, other seed, and pictures of nothing; it only scores | {clip_size} |
+| `pixels` | a U-Net on pixels, of 32-pixel renders, for the chapter on samplers (`zoo.train_pixels`) | {pixels} |
 
     from diffusers import StableDiffusionPipeline
     StableDiffusionPipeline.from_pretrained("dreamtext_lib/zoo/models/tiny")
@@ -140,6 +141,7 @@ def card(scores: dict, works: tuple[Path, ...]) -> str:
     return CARD.format(
         pipeline=millions(MODELS / "tiny"),
         clip_size=millions(MODELS / "clip"),
+        pixels=millions(MODELS / "pixels"),
         autoencoder=steps("autoencoder"),
         clip=steps("clip"),
         clip_image=steps("clip-image"),
