@@ -7,11 +7,14 @@ shrinks the budgets of the notebooks for tests.
 """
 
 import os
+import time
 from dataclasses import dataclass
 
 import torch
 
 from .distillation.recipe import Recipe
+
+STARTED = time.perf_counter()  # a notebook's first cell imports this module
 
 
 @dataclass(frozen=True)
@@ -80,3 +83,10 @@ def profile() -> Profile:
 def quick() -> bool:
     """Whether budgets are to be shrunk for a test."""
     return os.environ.get("DREAMTEXT_QUICK", "") not in ("", "0")
+
+
+def ran() -> str:
+    """A sentence about how long a notebook took until now, for its last cell."""
+    minutes, seconds = divmod(round(time.perf_counter() - STARTED), 60)
+    threads = torch.get_num_threads()
+    return f"the whole chapter ran in {minutes} min {seconds:02d} s on {threads} thread{'s' * (threads > 1)}"

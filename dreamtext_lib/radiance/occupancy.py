@@ -13,13 +13,27 @@ class Occupancy(nn.Module):
     `update` keeps density = max(decay * density, field at one point a voxel); a voxel is occupied if it, or one of
     its 26 neighbours, is denser than `threshold`. So a thin part that one draw misses is kept for a few updates, and
     a surface may grow by a voxel between two of them. `bound` should be at least the radius that is rendered.
+
+    `opaque`: a voxel whose neighbours, two voxels deep, are all denser than this is never asked: no ray that comes from
+    outside gets there. None asks within solids too. `limit` (n, n, n) bool: voxels outside it are empty for good.
     """
 
-    def __init__(self, resolution: int = 32, bound: float = 1.0, threshold: float = 0.5, decay: float = 0.6):
+    def __init__(
+        self,
+        resolution: int = 32,
+        bound: float = 1.0,
+        threshold: float = 0.5,
+        decay: float = 0.6,
+        opaque: float | None = None,
+        limit: Tensor | None = None,
+    ):
         super().__init__()
         self.resolution, self.bound, self.threshold, self.decay = resolution, bound, threshold, decay
+        self.opaque = opaque
+        self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("density", torch.zeros((resolution,) * 3))
-        self.register_buffer("mask", torch.ones((resolution,) * 3, dtype=torch.bool))
+        whole = torch.ones((resolution,) * 3, dtype=torch.bool) if limit is None else limit.clone()
+        self.register_buffer("mask", whole)
 
     @torch.no_grad()
     def update(self, density: Callable[[Tensor], Tensor], generator: torch.Generator | None = None) -> float:
@@ -35,10 +49,19 @@ class Occupancy(nn.Module):
         else:
             jitter = torch.rand(points.shape, generator=generator, device=generator.device, dtype=like.dtype)
             points = points + jitter.to(like.device)
-        fresh = density(((points / n * 2 - 1) * self.bound).t()).reshape(like.shape)  # (n, n, n)
+        points = ((points / n * 2 - 1) * self.bound).t()  # (n^3, 3)
+        if self.limit is None:
+            fresh = density(points).reshape(like.shape)  # (n, n, n)
+        else:
+            inside = self.limit.reshape(-1).nonzero()[:, 0]
+            fresh = like.new_zeros(n**3).index_copy(0, inside, density(points[inside])).reshape(like.shape)
         self.density.copy_(torch.maximum(like * self.decay, fresh))
         dense = (self.density > self.threshold).to(like.dtype)
-        self.mask.copy_(max_pool3d(dense[None, None], 3, stride=1, padding=1)[0, 0] > 0)
+        mask = max_pool3d(dense[None, None], 3, stride=1, padding=1)[0, 0] > 0
+        if self.opaque is not None:
+            thin = (fresh < self.opaque).to(like.dtype)
+            mask &= max_pool3d(thin[None, None], 5, stride=1, padding=2)[0, 0] > 0
+        self.mask.copy_(mask if self.limit is None else mask & self.limit)
         return self.mask.float().mean().item()
 
     def forward(self, points: Tensor) -> Tensor:

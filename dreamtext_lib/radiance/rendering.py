@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from .cameras import sphere_interval
 from .field import Field
 
+CHUNK = 1 << 18  # samples that a field is given at once; a toy's picture has fewer
 FAINT = 1e-5  # a ray more transparent than this has no meaningful depth
 
 
@@ -71,13 +73,16 @@ def render_rays(
     samples: int,
     radius: float = 1.0,
     generator: torch.Generator | None = None,
+    view: bool = False,
+    chunk: int = CHUNK,
 ) -> Rendered:
     """Render R rays through the part of `field` inside the sphere of `radius` around the origin (3.10 by 3.13).
 
     origins, directions (R, 3), directions of unit length. `occupancy`: points (..., 3) -> (...) bool, samples in empty
     space are never given to the field; None asks for all. `generator` draws the samples (3.12); None takes the bin
     centres. Each sample stands for its whole bin, delta = (far - near) / samples: unlike the differences of (3.13)
-    (`intervals`) this drops no stretch before the first sample, and its optical depth is unbiased.
+    (`intervals`) this drops no stretch before the first sample, and its optical depth is unbiased. `view` and `chunk`
+    are those of `render_samples`.
 
     Gradients reach the parameters of the field; they are zero, and never nan, for rays that meet nothing.
     Raises ValueError for other shapes.
@@ -86,20 +91,59 @@ def render_rays(
         raise ValueError(f"rays must be (R, 3) and (R, 3), got {tuple(origins.shape)} and {tuple(directions.shape)}")
     near, far, hit = sphere_interval(origins, directions, radius)  # (R,) each
     t = stratified(near, far, samples, generator)  # (R, S)
+    delta = ((far - near) / samples)[:, None]  # (R, 1)
+    return render_samples(field, occupancy, origins, directions, t, delta, hit, view, chunk)
+
+
+def render_samples(
+    field: Field,
+    occupancy: Callable[[Tensor], Tensor] | None,
+    origins: Tensor,
+    directions: Tensor,
+    t: Tensor,
+    delta: Tensor,
+    hit: Tensor | None = None,
+    view: bool = False,
+    chunk: int = CHUNK,
+) -> Rendered:
+    """Render R rays at the distances t (R, S), whose bins have the lengths delta (R, S) or (R, 1), by (3.13).
+
+    `hit` (R,) bool: the rays that are looked at, None for all. `view`: the field is asked with the direction of the ray
+    as well, field(points, directions). More than `chunk` samples go to the field piece by piece, and its inner values
+    are computed again for the gradient instead of kept: memory grows with the chunk, not with the picture.
+    """
+    samples = t.shape[1]
     points = torch.addcmul(origins.t()[..., None], t, directions.t()[..., None])  # (3, R, S): one plane an axis
-    asked = hit[:, None].expand_as(t)
+    asked = torch.ones_like(t, dtype=torch.bool) if hit is None else hit[:, None].expand_as(t)
     if occupancy is not None:
         asked = asked & occupancy(points.permute(1, 2, 0))  # (R, S)
     asked = asked.reshape(-1).nonzero()[:, 0]  # (M,) flat places of the samples that the field sees
-    density, albedo = field(points.reshape(3, -1).index_select(1, asked).t())  # (M,), (M, 3)
+    ray = asked // samples  # (M,)
+    seen = [points.reshape(3, -1).index_select(1, asked).t()]  # (M, 3)
+    if view:
+        seen.append(directions.index_select(0, ray))  # (M, 3)
+    density, albedo = ask(field, seen, chunk)  # (M,), (M, 3)
 
     sigma = t.new_zeros(t.numel()).scatter(0, asked, density).view_as(t)  # (R, S)
-    w = weights(sigma, ((far - near) / samples)[:, None])  # (R, S)
+    w = weights(sigma, delta)  # (R, S)
     painted = w.reshape(-1).index_select(0, asked)[:, None] * albedo  # (M, 3)
-    rgb = torch.zeros_like(origins).index_add(0, asked // samples, painted)  # (R, 3)
+    rgb = torch.zeros_like(origins).index_add(0, ray, painted)  # (R, 3)
     opacity = w.sum(-1)
     depth = (w * t).sum(-1) / opacity.clamp(min=FAINT)
     return Rendered(rgb, opacity, depth, origins + depth[:, None] * directions, w, t)
+
+
+def ask(field: Field, inputs: list[Tensor], chunk: int) -> tuple[Tensor, Tensor]:
+    """Density (M,) and colour (M, 3) of a field at M inputs; beyond `chunk` in pieces, recomputed for the gradient."""
+    if len(inputs[0]) <= chunk:
+        return field(*inputs)
+    pieces = zip(*(v.split(chunk) for v in inputs))
+    if torch.is_grad_enabled():
+        answers = [checkpoint(field, *piece, use_reentrant=False) for piece in pieces]
+    else:
+        answers = [field(*piece) for piece in pieces]
+    density, albedo = zip(*answers)
+    return torch.cat(density), torch.cat(albedo)
 
 
 def composite(rgb: Tensor, opacity: Tensor, background: Tensor | float) -> Tensor:

@@ -1,0 +1,221 @@
+"""Fitting a field to a capture: gradient descent on rays, as a generator of records (thesis 3.2.3; Mueller et al. 2022)."""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..runs import pack, read_tensors, unpack, write_json, write_tensors
+from .cameras import rays
+from .captures import Capture
+from .carve import carve, worthwhile
+from .encoding import HashGrid
+from .nerf import NeRF, nerf_loss, render_hierarchical
+from .ngp import ViewField
+from .occupancy import Occupancy
+from .rendering import Rendered, composite, render_rays
+
+KINDS = ("hash", "vanilla", "hierarchical")
+ROWS = 8192  # rays that are rendered at once when nothing is learned
+
+
+@dataclass(frozen=True)
+class FitRecipe:
+    """All that fixes a fit but the capture and the seed."""
+
+    kind: str = "hash"  # hash: Instant-NGP; vanilla: NeRF with even samples; hierarchical: coarse and fine NeRF
+    steps: int = 2000
+    batch: int = 2048  # rays a step
+    samples: int = 128  # even samples a ray
+    extra: int = 64  # hierarchical: samples a ray that follow the coarse weights
+    levels: int = 8  # hash grid, section 3.2.4
+    features: int = 2
+    log2_table: int = 15
+    coarsest: int = 16  # cells a side
+    finest: int = 160
+    hidden: int = 32  # width of the hash field's networks
+    occupancy: int = 64  # voxels a side
+    every: int = 16  # steps between renewals of the occupancy grid
+    width: int = 256  # NeRF, section 3.2.3
+    depth: int = 8
+    position_levels: int = 10  # L of (3.14) for places
+    direction_levels: int = 4  # and for directions
+    rate_grid: float = 2e-2  # Adam, at the start; falls to a tenth
+    rate_net: float = 5e-3
+    rate_nerf: float = 5e-4
+    background: float = 1.0  # grey behind pictures, 0..1
+    size: int = 200  # the longer side of a picture at most, pixels
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is '{self.kind}'; choose one of {', '.join(KINDS)}")
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "background":
+                if not 0 <= value <= 1:
+                    raise ValueError(f"background is {value}; it must be between 0 and 1")
+            elif f.name != "kind" and not value > 0:
+                raise ValueError(f"{f.name} is {value}; it must be above 0")
+
+
+class Record(NamedTuple):
+    """What one step of a fit did."""
+
+    step: int  # steps done, from 1
+    loss: float
+    psnr: float  # of the step's own rays, dB
+    samples: float  # samples a ray that the field was asked for
+    seconds: float
+
+
+@dataclass
+class Fit:
+    """A field on its way to a capture, and all that a checkpoint needs. In units of the capture's ball."""
+
+    capture: Capture
+    recipe: FitRecipe = field(default_factory=FitRecipe)
+    seed: int = 0
+    step: int = 0  # steps done
+
+    def __post_init__(self) -> None:
+        r, generator = self.recipe, torch.Generator().manual_seed(self.seed)
+        self.centre, self.radius = self.capture.centre, self.capture.radius
+        self.field, self.coarse = new_field(r, generator), None
+        clear = self.capture.has_alpha
+        self.pool = worthwhile(self.capture) if clear else torch.arange(self.capture.rgba[..., 0].numel())
+        if not len(self.pool):
+            raise ValueError("every pixel of every picture is transparent, so there is nothing to fit")
+        self.occupancy = None
+        if r.kind == "hash":
+            limit = carve(self.capture, r.occupancy) if clear else None
+            thin = math.log(20) * r.occupancy / 2  # a voxel of this density lets a twentieth of the light through
+            self.occupancy = Occupancy(r.occupancy, 1.0, threshold=1.0, decay=0.9, opaque=thin, limit=limit)
+            net = [p for name, p in self.field.named_parameters() if not name.startswith("grid.")]
+            groups = [{"params": [self.field.grid.table], "lr": r.rate_grid}, {"params": net, "lr": r.rate_net}]
+        else:
+            if r.kind == "hierarchical":
+                self.coarse = new_field(r, generator)
+            net = [p for module in self.parts[0].values() for p in module.parameters()]
+            groups = [{"params": net, "lr": r.rate_nerf}]
+        for group in groups:
+            group["first"] = group["lr"]
+        self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+
+    @property
+    def parts(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
+        """Modules and optimisers by name, as `runs.pack` takes them."""
+        modules = {"field": self.field, "coarse": self.coarse, "occupancy": self.occupancy}
+        return {k: m for k, m in modules.items() if m is not None}, {"optimiser": getattr(self, "optimiser", None)}
+
+    def run(self) -> Iterator[Record]:
+        """The remaining steps, one record each. The seed and the step alone fix a step's random numbers."""
+        while self.step < self.recipe.steps:
+            yield self.advance()
+
+    def advance(self) -> Record:
+        """One step: random rays, their colours against those of the pictures, one step of Adam."""
+        r, began = self.recipe, time.perf_counter()
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step + 1)
+        place = self.pool[torch.randint(len(self.pool), (r.batch,), generator=generator)]
+        origins, directions = self.capture.rays(place)
+        wall = r.background
+        if self.capture.has_alpha:  # another wall behind each ray: what is transparent must be so
+            wall = torch.rand(r.batch, 3, generator=generator)
+        pixels = self.capture.colours(place, wall)
+        if r.kind == "hierarchical":
+            coarse, rendered = render_hierarchical(
+                self.coarse, self.field, origins, directions, r.samples, r.extra, 1.0, generator
+            )
+            loss = nerf_loss(coarse, rendered, pixels, wall)
+        else:
+            rendered = render_rays(self.field, self.occupancy, origins, directions, r.samples, 1.0, generator, True)
+            loss = (composite(rendered.rgb, rendered.opacity, wall) - pixels).square().sum(-1).mean()
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["first"] * 0.1 ** (self.step / r.steps)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.step += 1
+        if self.occupancy is not None and self.step % r.every == 0:
+            self.occupancy.update(self.field.density, generator)
+        error = (composite(rendered.rgb, rendered.opacity, wall).detach() - pixels).square().mean().item()
+        asked = (rendered.weights > 0).float().sum(-1).mean().item()
+        return Record(self.step, loss.item(), decibel(error), asked, time.perf_counter() - began)
+
+    @torch.no_grad()
+    def render(self, origins: Tensor, directions: Tensor, samples: int | None = None) -> Rendered:
+        """R rays, in units of the ball, at the centres of the bins."""
+        r, parts = self.recipe, []
+        for o, d in zip(origins.split(ROWS), directions.split(ROWS)):
+            if self.coarse is not None:
+                parts.append(render_hierarchical(self.coarse, self.field, o, d, r.samples, r.extra)[1])
+            else:
+                parts.append(render_rays(self.field, self.occupancy, o, d, samples or r.samples, view=True))
+        return Rendered(*(torch.cat(v) for v in zip(*parts)))
+
+    def view(self, origins: Tensor, directions: Tensor, height: int, background: float | None = None) -> Tensor:
+        """A picture (H, W, 3) in 0..1 of H x W rays that are given row by row."""
+        rendered = self.render(origins, directions)
+        wall = self.recipe.background if background is None else background
+        return composite(rendered.rgb, rendered.opacity, wall).view(height, -1, 3).clamp(0, 1)
+
+    def views(self, capture: Capture) -> Tensor:
+        """What the field shows to the cameras of a capture, (N, H, W, 3) in 0..1."""
+        height = capture.size[0]
+        return torch.stack([self.view(*capture.picture_rays(i), height) for i in range(len(capture))])
+
+    def orbit(self, pose: Tensor, fov: Tensor, size: int, background: float = 0.9) -> Tensor:
+        """Pictures (N, S, S, 3) from cameras in units of the ball."""
+        origins, directions = rays(pose, fov, size)
+        return torch.stack([self.view(o, d, size, background) for o, d in zip(origins, directions)])
+
+    def errors(self, held_out: Capture) -> list[float]:
+        """PSNR of each held-out picture, dB, over the recipe's background."""
+        true = held_out.pictures(self.recipe.background)
+        return [decibel((a - b).square().mean().item()) for a, b in zip(self.views(held_out), true)]
+
+    def save(self, folder: Path, capture: Path | str = "") -> None:
+        """Write the checkpoint and the resolved recipe to the run's folder."""
+        place = {"centre": self.centre.tolist(), "radius": self.radius}
+        write_json(folder / "recipe.json", {"capture": str(capture), "seed": self.seed, **place, **asdict(self.recipe)})
+        modules, optimisers = self.parts
+        write_tensors(folder / "checkpoint.safetensors", pack(modules, optimisers), {"step": self.step})
+
+    def load(self, folder: Path) -> None:
+        """Go on from the checkpoint in a run's folder, written with the same recipe."""
+        tensors, meta = read_tensors(folder / "checkpoint.safetensors")
+        unpack(tensors, *self.parts)
+        self.step = meta["step"]
+
+
+def new_field(recipe: FitRecipe, generator: torch.Generator) -> nn.Module:
+    """The fresh field that a recipe asks for."""
+    r = recipe
+    if r.kind == "hash":
+        grid = HashGrid(r.levels, r.features, r.log2_table, r.coarsest, r.finest, 1.0, generator)
+        return ViewField(grid, r.hidden, generator=generator)
+    return NeRF(r.width, r.depth, r.position_levels, r.direction_levels, generator)
+
+
+def decibel(error: float) -> float:
+    """PSNR of a mean squared error of values in 0..1: -10 log10(error), at most 100."""
+    return -10 * math.log10(max(error, 1e-10))
+
+
+def read_fit(folder: Path) -> tuple[dict, FitRecipe]:
+    """Capture, seed, centre and radius, and the recipe of a run's folder. Raises ValueError if it holds no fit."""
+    path = Path(folder) / "recipe.json"
+    if not path.is_file() or not (Path(folder) / "checkpoint.safetensors").is_file():
+        raise ValueError(f"the folder '{folder}' holds no run: recipe.json or checkpoint.safetensors is missing")
+    try:
+        values = json.loads(path.read_text())
+        about = {key: values.pop(key) for key in ("capture", "seed", "centre", "radius")}
+        return about, FitRecipe(**values)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"'{path}' is not the recipe of a fit ({error})") from error

@@ -1,0 +1,268 @@
+"""Structure from motion: frames of a video or a folder of photographs to poses, by COLMAP (Schönberger and Frahm 2016).
+
+COLMAP finds features (Lowe's SIFT), matches them between pictures, and moves cameras and points until each point falls
+where it was seen. It is the optional package `pycolmap`. Its world has no scale, no origin and no up: `upright` chooses
+them, `align` takes them from a truth. Poses are those of `cameras`: camera to world, OpenGL, (N, 3, 4), float64.
+"""
+
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import imageio_ffmpeg
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .captures import write_transforms
+
+ENDINGS = (".png", ".jpg", ".jpeg")
+ADVICE = "surfaces need texture, and neighbouring pictures more overlap"
+FLIP = torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)  # COLMAP's camera axes: right, down, forward
+
+
+class Intrinsics(NamedTuple):
+    """The pinhole that all pictures share, in pixels, with the names of `transforms.json`."""
+
+    fl_x: float  # focal lengths
+    fl_y: float
+    cx: float  # where the optical axis meets the picture, from the top left corner
+    cy: float
+    w: int  # sides of a picture
+    h: int
+
+
+class Sightings(NamedTuple):
+    """M observations: where in which picture which point was seen."""
+
+    image: Tensor  # (M,) row of the picture
+    point: Tensor  # (M,) row of the point
+    pixel: Tensor  # (M, 2) x, y from the top left corner
+
+
+class Structure(NamedTuple):
+    """N placed pictures and P points, in a world of unknown scale."""
+
+    names: list[str]  # N names of files, sorted
+    pose: Tensor  # (N, 3, 4)
+    intrinsics: Intrinsics
+    points: Tensor  # (P, 3) where several pictures saw the same feature
+    colours: Tensor  # (P, 3) in 0..1
+    seen: Sightings
+
+    @property
+    def errors(self) -> Tensor:
+        """Reprojection error of each sighting in pixels, (M,): how far from it its point falls, projected."""
+        at = project(self.points[self.seen.point], self.pose[self.seen.image], self.intrinsics)
+        return (at - self.seen.pixel).norm(dim=1)
+
+
+class Similarity(NamedTuple):
+    """x -> scale rotation x + translation."""
+
+    scale: float
+    rotation: Tensor  # (3, 3)
+    translation: Tensor  # (3,)
+
+    def points(self, x: Tensor) -> Tensor:
+        """Points (..., 3), moved."""
+        return self.scale * x @ self.rotation.T + self.translation
+
+    def pose(self, pose: Tensor) -> Tensor:
+        """Poses (N, 3, 4), moved: axes turn, positions move and stretch."""
+        return torch.cat([self.rotation @ pose[:, :, :3], self.points(pose[:, :, 3])[..., None]], -1)
+
+
+def project(points: Tensor, pose: Tensor, intrinsics: Intrinsics) -> Tensor:
+    """Where points (M, 3) fall in the pictures of poses (M, 3, 4): pixels x, y from the top left corner, (M, 2)."""
+    x, y, z = ((points - pose[:, :, 3])[:, None] @ pose[:, :, :3])[:, 0].unbind(-1)  # right, up, backward
+    fl_x, fl_y, cx, cy, _, _ = intrinsics
+    return torch.stack([cx + fl_x * x / -z, cy - fl_y * y / -z], -1)
+
+
+def frames_of_video(path: str | Path, out: Path, count: int = 48) -> list[Path]:
+    """Write `count` frames of a video as PNG: from each of `count` equal stretches of time the sharpest (`sharpness`).
+
+    A shorter video gives all its frames. Raises FileNotFoundError, ValueError if the file holds no frame.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no video '{path}'")
+    if count < 1:
+        raise ValueError(f"{count} frames cannot be taken from a video; ask for at least 3")
+    try:
+        total, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+        reader = imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24")
+        width, height = next(reader)["size"]
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"'{path}' holds no frame that ffmpeg can read; give an MP4 or MOV file") from error
+    if total < 1:
+        raise ValueError(f"'{path}' holds no frame; give an MP4 or MOV file")
+    count, best = min(count, total), {}
+    for i, data in enumerate(reader):
+        frame = np.frombuffer(data, np.uint8).reshape(height, width, 3)
+        window, sharp = min(i * count // total, count - 1), sharpness(frame)
+        if sharp > best.get(window, (-1.0,))[0]:
+            best[window] = sharp, frame
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / f"{window:04d}.png" for window in sorted(best)]
+    for file, window in zip(files, sorted(best)):
+        Image.fromarray(best[window][1]).save(file)
+    return files
+
+
+def sharpness(frame: np.ndarray) -> float:
+    """Variance of the Laplacian of a picture (H, W, 3): motion blur takes away what this counts."""
+    grey = frame.astype(np.float32).mean(-1)
+    return float((grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]).var())
+
+
+def pictures_of(folder: str | Path) -> list[Path]:
+    """The pictures of a folder, by name. Raises FileNotFoundError, ValueError for fewer than 3 or unequal sizes."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder '{folder}'")
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+    if len(files) < 3:
+        raise ValueError(
+            f"the folder '{folder}' holds {len(files)} pictures ({', '.join(ENDINGS)}); give at least 3, better 30"
+        )
+    sizes = {file.name: Image.open(file).size for file in files}
+    if len(set(sizes.values())) > 1:
+        other = next(name for name, size in sizes.items() if size != sizes[files[0].name])
+        raise ValueError(f"'{folder / other}' has another size than '{files[0].name}'; give pictures of one camera")
+    return files
+
+
+def colmap() -> ModuleType:
+    """The optional package pycolmap, with its log silenced. Raises ValueError with the remedy if it is missing."""
+    try:
+        import pycolmap
+    except ImportError as error:
+        raise ValueError("poses from pictures need COLMAP; install it with: pip install pycolmap") from error
+    pycolmap.logging.minloglevel = pycolmap.logging.FATAL.value
+    return pycolmap
+
+
+def reconstruct(
+    folder: str | Path,
+    sequential: bool = False,
+    features: int = 4096,
+    least: float = 0.5,
+    threads: int = 1,
+    seed: int = 0,
+) -> Structure:
+    """Poses of the pictures in a folder, all of one pinhole camera whose focal length is found too.
+
+    sequential: match each picture with the next ten alone, for long videos, not all with all. features: at most, in a
+    picture. least: share of the pictures that has to be placed. One thread and one seed give the same poses again.
+    Raises as `pictures_of` and `colmap` do, and ValueError if fewer pictures can be placed.
+    """
+    files, pycolmap = pictures_of(folder), colmap()
+    pycolmap.set_random_seed(seed)
+    extraction, matching = pycolmap.FeatureExtractionOptions(), pycolmap.FeatureMatchingOptions()
+    verification, mapping = pycolmap.TwoViewGeometryOptions(), pycolmap.IncrementalPipelineOptions()
+    extraction.num_threads = matching.num_threads = mapping.num_threads = threads
+    extraction.sift.max_num_features = features
+    verification.ransac.random_seed = mapping.random_seed = seed
+    mapping.min_model_size = 3
+    match = pycolmap.match_sequential if sequential else pycolmap.match_exhaustive
+    with tempfile.TemporaryDirectory() as scratch:
+        database = Path(scratch) / "database.db"
+        pycolmap.extract_features(
+            database,
+            folder,
+            [file.name for file in files],
+            camera_mode=pycolmap.CameraMode.SINGLE,
+            reader_options=pycolmap.ImageReaderOptions(camera_model="SIMPLE_PINHOLE"),
+            extraction_options=extraction,
+            device=pycolmap.Device.cpu,
+        )
+        match(database, matching, verification_options=verification, device=pycolmap.Device.cpu)
+        models = pycolmap.incremental_mapping(database, folder, scratch, mapping)
+    best = max(models.values(), key=lambda model: model.num_reg_images(), default=None)
+    placed = best.num_reg_images() if best else 0
+    if placed < max(3, least * len(files)):
+        raise ValueError(f"{placed} of {len(files)} pictures in '{folder}' could be placed; {ADVICE}")
+    return structure_of(best)
+
+
+def structure_of(model: object) -> Structure:
+    """A reconstruction of pycolmap in the conventions of this package."""
+    images = sorted((model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name)
+    pose = []
+    for image in images:
+        world = image.cam_from_world().inverse()
+        turn = torch.from_numpy(world.rotation.matrix().copy()) * FLIP  # right, up, backward
+        pose.append(torch.cat([turn, torch.from_numpy(world.translation.copy())[:, None]], -1))
+    camera = next(iter(model.cameras.values()))
+    matrix = camera.calibration_matrix()
+    points = list(model.points3D.values())
+    row = {image.image_id: i for i, image in enumerate(images)}
+    seen = [
+        (row[element.image_id], p, *model.images[element.image_id].points2D[element.point2D_idx].xy)
+        for p, point in enumerate(points)
+        for element in point.track.elements
+    ]
+    seen = torch.tensor(np.array(seen))  # (M, 4)
+    return Structure(
+        [image.name for image in images],
+        torch.stack(pose),
+        Intrinsics(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], camera.width, camera.height),
+        torch.tensor(np.array([point.xyz for point in points])),
+        torch.tensor(np.array([point.color for point in points])) / 255,
+        Sightings(seen[:, 0].long(), seen[:, 1].long(), seen[:, 2:]),
+    )
+
+
+def upright(structure: Structure, radius: float = 0.9) -> Structure:
+    """The same structure where a field expects it: the object around the origin, z up, in the ball of radius 1.
+
+    The origin is the point nearest to all optical axes, up the mean of the cameras' up, and the scale puts 98 of 100
+    points within `radius`. This serves who walks around an object; it is `colmap2nerf`'s choice, but for the scale.
+    """
+    backward, position = structure.pose[:, :, 2], structure.pose[:, :, 3]
+    off_axis = torch.eye(3, dtype=torch.float64) - backward[:, :, None] * backward[:, None]  # (N, 3, 3) projectors
+    centre = torch.linalg.solve(off_axis.sum(0), (off_axis @ position[..., None]).sum(0)[:, 0])
+    up = torch.nn.functional.normalize(structure.pose[:, :, 1].mean(0), dim=0)
+    front = position[0] - centre
+    front = torch.nn.functional.normalize(front - (front @ up) * up, dim=0)  # the first picture shows the front
+    turn = torch.stack([front, torch.linalg.cross(up, front), up])  # (3, 3), world to upright
+    scale = radius / torch.quantile((structure.points - centre).norm(dim=1), 0.98).item()
+    move = Similarity(scale, turn, -scale * turn @ centre)
+    return structure._replace(pose=move.pose(structure.pose), points=move.points(structure.points))
+
+
+def write_capture(structure: Structure, path: Path, images: str = "images") -> None:
+    """Write a `transforms.json` of all placed pictures; `images` is their folder, seen from it."""
+    names = [f"{images}/{name}" for name in structure.names]
+    write_transforms(path, names, structure.pose, **structure.intrinsics._asdict())
+
+
+def align(estimated: Tensor, true: Tensor) -> Similarity:
+    """The similarity that lays estimated positions onto true ones with the least squared error (Umeyama 1991).
+
+    estimated, true: poses (N, 3, 4) or points (N, 3), N >= 3 and not on a line. Raises ValueError for other shapes.
+    """
+    if estimated.shape != true.shape or len(true) < 3:
+        raise ValueError(f"alignment wants 3 or more pairs, not {tuple(estimated.shape)} and {tuple(true.shape)}")
+    x, y = (v[..., 3] if v.ndim == 3 else v for v in (estimated.double(), true.double()))
+    a, b = x - x.mean(0), y - y.mean(0)
+    u, s, vh = torch.linalg.svd(b.T @ a)
+    sign = torch.tensor([1.0, 1.0, torch.linalg.det(u @ vh).sign()], dtype=torch.float64)  # a rotation, no mirror
+    rotation = u @ (sign[:, None] * vh)
+    scale = ((s * sign).sum() / a.square().sum()).item()
+    return Similarity(scale, rotation, y.mean(0) - scale * rotation @ x.mean(0))
+
+
+def pose_errors(estimated: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    """How far poses (N, 3, 4) in one world are from true ones: angles in degrees, (N,), and distances (N,).
+
+    A distance counts in shares of the true camera's distance from the origin, where the object stands.
+    """
+    estimated, true = estimated.double(), true.double()
+    gap = (estimated[:, :, :3] - true[:, :, :3]).flatten(1).norm(dim=1)  # 2 sqrt(2) sin(angle / 2)
+    degrees = torch.rad2deg(2 * torch.asin((gap / 8**0.5).clamp(max=1)))
+    return degrees, (estimated[:, :, 3] - true[:, :, 3]).norm(dim=1) / true[:, :, 3].norm(dim=1)

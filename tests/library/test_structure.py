@@ -1,0 +1,195 @@
+"""Structure from motion: alignment exactly, files as others read them, errors in words, a run against known poses."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dreamtext_lib.radiance.cameras import Cameras, orbit, rays, turntable
+from dreamtext_lib.radiance.structure import (
+    Intrinsics,
+    Sightings,
+    Similarity,
+    Structure,
+    align,
+    frames_of_video,
+    pictures_of,
+    pose_errors,
+    project,
+    reconstruct,
+    sharpness,
+    upright,
+    write_capture,
+)  # fmt: skip
+from dreamtext_lib.toybox.objects import ToyObject
+from dreamtext_lib.toybox.stage import film, noise
+from dreamtext_lib.viewing.turntable import write_video
+
+NOTHING = Sightings(torch.zeros(0).long(), torch.zeros(0).long(), torch.zeros(0, 2))
+
+
+def turned(degrees: float) -> torch.Tensor:
+    """A rotation about an oblique axis."""
+    axis = torch.nn.functional.normalize(torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64), dim=0)
+    x, y, z = axis.tolist()
+    cross = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
+    return torch.linalg.matrix_exp(torch.deg2rad(torch.tensor(degrees, dtype=torch.float64)) * cross)
+
+
+@pytest.fixture
+def poses():
+    angles = torch.linspace(0, 300, 7, dtype=torch.float64)
+    return orbit(angles, 10 + angles / 10, torch.full((7,), 2.85, dtype=torch.float64))
+
+
+def pictures(folder, count=4, size=(20, 16)):
+    folder.mkdir()
+    for i in range(count):
+        Image.new("RGB", size, (i, 9, 9)).save(folder / f"{i}.png")
+    return folder
+
+
+# alignment -----------------------------------------------------------------------------------------------------------
+
+
+def test_align_finds_a_similarity_exactly(poses):
+    move = Similarity(0.37, turned(131.0), torch.tensor([4.0, -1.0, 2.0], dtype=torch.float64))
+    found = align(poses, move.pose(poses))
+    assert abs(found.scale - 0.37) < 1e-12
+    assert torch.allclose(found.rotation, move.rotation) and torch.allclose(found.translation, move.translation)
+    degrees, share = pose_errors(found.pose(poses), move.pose(poses))
+    assert degrees.max() < 1e-5 and share.max() < 1e-12
+
+
+def test_align_never_mirrors(poses):
+    mirrored = poses[:, :, 3] * torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)
+    found = align(poses[:, :, 3], mirrored)
+    assert torch.isclose(torch.linalg.det(found.rotation), torch.tensor(1.0, dtype=torch.float64))
+    gap = (found.points(poses[:, :, 3]) - mirrored).square().sum()
+    nudged = Similarity(found.scale, turned(2.0) @ found.rotation, found.translation)
+    centred = poses[:, :, 3] - poses[:, :, 3].mean(0)
+    other = nudged.points(poses[:, :, 3])
+    other = other - other.mean(0) + mirrored.mean(0)
+    assert gap < (other - mirrored).square().sum() and gap < centred.square().sum() * 2
+
+
+def test_pose_errors_are_degrees_and_shares_of_the_distance(poses):
+    other = torch.cat([turned(3.0) @ poses[:, :, :3], poses[:, :, 3:] * 1.02], -1)
+    degrees, share = pose_errors(other, poses)
+    assert torch.allclose(degrees, torch.full((7,), 3.0, dtype=torch.float64))
+    assert torch.allclose(share, torch.full((7,), 0.02, dtype=torch.float64))
+    with pytest.raises(ValueError, match="3 or more pairs"):
+        align(poses[:2], poses[:2])
+
+
+def test_project_inverts_the_rays(poses):
+    origins, directions = rays(poses, torch.full((7,), 41.0, dtype=torch.float64), 5, 8)
+    lens = Intrinsics(2.5 / np.tan(np.deg2rad(20.5)), 2.5 / np.tan(np.deg2rad(20.5)), 4.0, 2.5, 8, 5)
+    depth = torch.linspace(1, 4, 40, dtype=torch.float64)[:, None]
+    for i in range(7):
+        at = project(origins[i] + depth * directions[i], poses[i : i + 1].expand(40, 3, 4), lens)
+        y, x = torch.meshgrid(torch.arange(5) + 0.5, torch.arange(8) + 0.5, indexing="ij")
+        assert torch.allclose(at, torch.stack([x, y], -1).reshape(-1, 2).double())
+
+
+def test_upright_undoes_any_world_up_to_the_first_azimuth(poses):
+    ball = torch.randn(500, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ball = 0.7 * torch.nn.functional.normalize(ball, dim=1)
+    around = turntable(12)
+    true = around.pose.double()
+    move = Similarity(5.2, turned(77.0), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
+    lens = Intrinsics(9, 9, 4, 4, 8, 8)
+    lost = Structure(["a"] * 12, move.pose(true), lens, move.points(ball), ball, NOTHING)
+    found = upright(lost, radius=0.7)
+    assert torch.allclose(found.pose, true, atol=1e-4) and torch.allclose(found.points, ball, atol=1e-4)
+
+
+# files ---------------------------------------------------------------------------------------------------------------
+
+
+def test_transforms_are_those_of_instant_ngp(poses, tmp_path):
+    names = [f"{i:04d}.png" for i in range(7)]
+    empty, lens = torch.zeros(0, 3), Intrinsics(300.0, 301.0, 128.0, 96.0, 256, 192)
+    write_capture(Structure(names, poses, lens, empty, empty, NOTHING), tmp_path / "transforms.json")
+    read = json.loads((tmp_path / "transforms.json").read_text())
+    assert {k: read[k] for k in ("fl_x", "fl_y", "cx", "cy", "w", "h")} == {
+        "fl_x": 300.0, "fl_y": 301.0, "cx": 128.0, "cy": 96.0, "w": 256, "h": 192,
+    }  # fmt: skip
+    assert [frame["file_path"] for frame in read["frames"]] == [f"images/{name}" for name in names]
+    matrices = torch.tensor([frame["transform_matrix"] for frame in read["frames"]], dtype=torch.float64)
+    assert torch.equal(matrices[:, :3], poses) and matrices[:, 3].tolist() == [[0, 0, 0, 1]] * 7
+
+
+def test_the_sharpest_frame_of_each_window_is_taken(tmp_path):
+    sharp = torch.rand(40, 48, 3, generator=torch.Generator().manual_seed(0))
+    blurred = torch.nn.functional.avg_pool2d(sharp.permute(2, 0, 1), 7, 1, 3).permute(1, 2, 0)
+    assert sharpness((sharp.numpy() * 255).astype(np.uint8)) > 4 * sharpness((blurred.numpy() * 255).astype(np.uint8))
+    frames = torch.stack([blurred * 0.5 + 0.04 * i for i in range(12)])  # brighter and brighter
+    for i in (1, 7, 8):
+        frames[i] = sharp * 0.5 + 0.04 * i
+    write_video(frames, tmp_path / "v.mp4")
+    files = frames_of_video(tmp_path / "v.mp4", tmp_path / "images", 3)
+    assert [file.name for file in files] == ["0000.png", "0001.png", "0002.png"]
+    taken = [np.asarray(Image.open(file)).mean() / 255 for file in files]
+    for mean, i in zip(taken, (1, 7, 8)):
+        assert abs(mean - frames[i].mean().item()) < 0.015
+    assert len(frames_of_video(tmp_path / "v.mp4", tmp_path / "all", 99)) == 12
+
+
+def test_errors_name_the_file_and_the_remedy(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="no video"):
+        frames_of_video(tmp_path / "none.mp4", tmp_path)
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(ValueError, match=r"text\.mp4.*MP4 or MOV"):
+        frames_of_video(tmp_path / "text.mp4", tmp_path)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        pictures_of(tmp_path / "none")
+    with pytest.raises(ValueError, match=r"holds 2 pictures.*at least 3"):
+        pictures_of(pictures(tmp_path / "two", 2))
+    mixed = pictures(tmp_path / "mixed")
+    Image.new("RGB", (8, 8)).save(mixed / "9.png")
+    with pytest.raises(ValueError, match=r"9\.png.*one camera"):
+        pictures_of(mixed)
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    with pytest.raises(ValueError, match="pip install pycolmap"):
+        reconstruct(pictures(tmp_path / "enough"))
+
+
+# the stage -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_stage_is_exact_and_does_not_move():
+    thing = ToyObject("teapot", "blue")
+    shot = film(thing, turntable(2), size=48)
+    assert shot.rgb.shape == (2, 48, 48, 3) and shot.alpha.shape == (2, 48, 48)
+    outside = shot.alpha == 0
+    assert 0.2 < shot.alpha.mean() < 0.6 and (shot.rgb[outside] - 0.9).abs().max() < 1e-6
+    assert torch.equal(film(thing, turntable(2), size=48).rgb, shot.rgb)
+    points = torch.rand(100, 3, generator=torch.Generator().manual_seed(1))
+    assert (noise(points, torch.full((100,), 0.5)) == 0).all(), "what a pixel cannot resolve is left out"
+    with pytest.raises(ValueError, match="cannot be rendered"):
+        film(thing, turntable(1), size=0)
+
+
+# COLMAP --------------------------------------------------------------------------------------------------------------
+
+
+def test_colmap_finds_the_cameras_of_a_film(tmp_path):
+    pytest.importorskip("pycolmap")
+    along = torch.linspace(0, 1, 14)
+    cameras = Cameras(130 * along, 12 + 25 * along, torch.full((14,), 2.85), torch.full((14,), 41.0))
+    write_video(film(ToyObject("teapot", "blue"), cameras, size=160).rgb, tmp_path / "v.mp4")
+    frames_of_video(tmp_path / "v.mp4", tmp_path / "images", 14)
+    found = reconstruct(tmp_path / "images")
+    assert found.names == [f"{i:04d}.png" for i in range(14)]
+    true = cameras.pose.double()
+    degrees, share = pose_errors(align(found.pose, true).pose(found.pose), true)
+    assert degrees.median() < 2 and share.median() < 0.04
+    assert found.errors.mean() < 1 and found.intrinsics.w == 160 and abs(found.intrinsics.fl_x / 214 - 1) < 0.15
+    standing = upright(found)
+    assert (standing.pose[:, 2, 3] > 0).all(), "all cameras are above the plate"
+    with pytest.raises(ValueError, match=r"0 of 4 pictures.*texture.*overlap"):
+        reconstruct(pictures(tmp_path / "blank"))
