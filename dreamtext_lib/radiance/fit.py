@@ -22,6 +22,7 @@ from .occupancy import Occupancy
 from .rendering import Rendered, composite, render_rays
 
 KINDS = ("hash", "vanilla", "hierarchical")
+STOP = 1e-3  # of its light, at which a ray ends
 ROWS = 8192  # rays that are rendered at once when nothing is learned
 
 
@@ -33,6 +34,8 @@ class FitRecipe:
     steps: int = 2000
     batch: int = 2048  # rays a step
     samples: int = 128  # even samples a ray
+    few: int = 40  # the same, while `early` lasts
+    early: float = 0.1  # share of the steps in which few samples do
     extra: int = 64  # hierarchical: samples a ray that follow the coarse weights
     levels: int = 8  # hash grid, section 3.2.4
     features: int = 2
@@ -42,6 +45,8 @@ class FitRecipe:
     hidden: int = 32  # width of the hash field's networks
     occupancy: int = 64  # voxels a side
     every: int = 16  # steps between renewals of the occupancy grid
+    threshold: float = 2.0  # density, in 1 / radius of the ball, below which a voxel is empty
+    decay: float = 0.8  # of the densities that the grid remembers, a renewal
     width: int = 256  # NeRF, section 3.2.3
     depth: int = 8
     position_levels: int = 10  # L of (3.14) for places
@@ -94,8 +99,7 @@ class Fit:
         self.occupancy = None
         if r.kind == "hash":
             limit = carve(self.capture, r.occupancy) if clear else None
-            thin = math.log(20) * r.occupancy / 2  # a voxel of this density lets a twentieth of the light through
-            self.occupancy = Occupancy(r.occupancy, 1.0, threshold=1.0, decay=0.9, opaque=thin, limit=limit)
+            self.occupancy = Occupancy(r.occupancy, 1.0, r.threshold, r.decay, limit)
             net = [p for name, p in self.field.named_parameters() if not name.startswith("grid.")]
             groups = [{"params": [self.field.grid.table], "lr": r.rate_grid}, {"params": net, "lr": r.rate_net}]
         else:
@@ -128,13 +132,15 @@ class Fit:
         if self.capture.has_alpha:  # another wall behind each ray: what is transparent must be so
             wall = torch.rand(r.batch, 3, generator=generator)
         pixels = self.capture.colours(place, wall)
+        samples = min(r.few, r.samples) if self.step < r.early * r.steps and r.kind == "hash" else r.samples
+        stop = STOP if r.kind == "hash" and self.step >= r.every else 0.0
         if r.kind == "hierarchical":
             coarse, rendered = render_hierarchical(
                 self.coarse, self.field, origins, directions, r.samples, r.extra, 1.0, generator
             )
             loss = nerf_loss(coarse, rendered, pixels, wall)
         else:
-            rendered = render_rays(self.field, self.occupancy, origins, directions, r.samples, 1.0, generator, True)
+            rendered = render_rays(self.field, self.occupancy, origins, directions, samples, 1.0, generator, True, stop)
             loss = (composite(rendered.rgb, rendered.opacity, wall) - pixels).square().sum(-1).mean()
         for group in self.optimiser.param_groups:
             group["lr"] = group["first"] * 0.1 ** (self.step / r.steps)
@@ -152,11 +158,12 @@ class Fit:
     def render(self, origins: Tensor, directions: Tensor, samples: int | None = None) -> Rendered:
         """R rays, in units of the ball, at the centres of the bins."""
         r, parts = self.recipe, []
+        stop = STOP if r.kind == "hash" else 0.0
         for o, d in zip(origins.split(ROWS), directions.split(ROWS)):
             if self.coarse is not None:
                 parts.append(render_hierarchical(self.coarse, self.field, o, d, r.samples, r.extra)[1])
             else:
-                parts.append(render_rays(self.field, self.occupancy, o, d, samples or r.samples, view=True))
+                parts.append(render_rays(self.field, self.occupancy, o, d, samples or r.samples, view=True, stop=stop))
         return Rendered(*(torch.cat(v) for v in zip(*parts)))
 
     def view(self, origins: Tensor, directions: Tensor, height: int, background: float | None = None) -> Tensor:

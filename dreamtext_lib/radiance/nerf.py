@@ -95,12 +95,12 @@ def render_hierarchical(
 
     The extra places are drawn from the coarse weights (`importance`), without gradient. Shapes as in `render_rays`.
     """
-    first = render_rays(coarse, None, origins, directions, samples, radius, generator, True, chunk)
+    first = render_rays(coarse, None, origins, directions, samples, radius, generator, True, chunk=chunk)
     near, far, hit = sphere_interval(origins, directions, radius)  # (R,) each
     steps = torch.linspace(0, 1, samples + 1, device=near.device, dtype=near.dtype)
     edges = near[:, None] + (far - near)[:, None] * steps  # (R, S + 1)
     t = torch.cat([first.t, importance(edges, first.weights, extra, generator)], -1).sort(-1).values  # (R, S + extra)
-    return first, render_samples(fine, None, origins, directions, t, intervals(t, far), hit, True, chunk)
+    return first, render_samples(fine, None, origins, directions, t, intervals(t, far), hit, True, chunk=chunk)
 
 
 def nerf_loss(coarse: Rendered, fine: Rendered, pixels: Tensor, background: Tensor | float) -> Tensor:

@@ -14,8 +14,7 @@ class Occupancy(nn.Module):
     its 26 neighbours, is denser than `threshold`. So a thin part that one draw misses is kept for a few updates, and
     a surface may grow by a voxel between two of them. `bound` should be at least the radius that is rendered.
 
-    `opaque`: a voxel whose neighbours, two voxels deep, are all denser than this is never asked: no ray that comes from
-    outside gets there. None asks within solids too. `limit` (n, n, n) bool: voxels outside it are empty for good.
+    `limit` (n, n, n) bool: voxels outside it are empty for good.
     """
 
     def __init__(
@@ -24,12 +23,10 @@ class Occupancy(nn.Module):
         bound: float = 1.0,
         threshold: float = 0.5,
         decay: float = 0.6,
-        opaque: float | None = None,
         limit: Tensor | None = None,
     ):
         super().__init__()
         self.resolution, self.bound, self.threshold, self.decay = resolution, bound, threshold, decay
-        self.opaque = opaque
         self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("density", torch.zeros((resolution,) * 3))
         whole = torch.ones((resolution,) * 3, dtype=torch.bool) if limit is None else limit.clone()
@@ -58,15 +55,16 @@ class Occupancy(nn.Module):
         self.density.copy_(torch.maximum(like * self.decay, fresh))
         dense = (self.density > self.threshold).to(like.dtype)
         mask = max_pool3d(dense[None, None], 3, stride=1, padding=1)[0, 0] > 0
-        if self.opaque is not None:
-            thin = (fresh < self.opaque).to(like.dtype)
-            mask &= max_pool3d(thin[None, None], 5, stride=1, padding=2)[0, 0] > 0
         self.mask.copy_(mask if self.limit is None else mask & self.limit)
         return self.mask.float().mean().item()
 
     def forward(self, points: Tensor) -> Tensor:
         """Whether the voxels of points (..., 3) are occupied: (...) bool. Points outside take the nearest voxel."""
+        flat = self.voxel(points)
+        return self.mask.view(-1).index_select(0, flat.reshape(-1)).view(flat.shape)
+
+    def voxel(self, points: Tensor) -> Tensor:
+        """The flat index of the voxel of points (..., 3): (...) int32."""
         n = self.resolution
         x, y, z = (((q.detach() + self.bound) * (n / 2 / self.bound)).int().clamp_(0, n - 1) for q in points.unbind(-1))
-        flat = (x * n + y) * n + z
-        return self.mask.view(-1).index_select(0, flat.reshape(-1)).view(flat.shape)
+        return (x * n + y) * n + z

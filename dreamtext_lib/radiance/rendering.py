@@ -74,6 +74,7 @@ def render_rays(
     radius: float = 1.0,
     generator: torch.Generator | None = None,
     view: bool = False,
+    stop: float = 0.0,
     chunk: int = CHUNK,
 ) -> Rendered:
     """Render R rays through the part of `field` inside the sphere of `radius` around the origin (3.10 by 3.13).
@@ -81,8 +82,8 @@ def render_rays(
     origins, directions (R, 3), directions of unit length. `occupancy`: points (..., 3) -> (...) bool, samples in empty
     space are never given to the field; None asks for all. `generator` draws the samples (3.12); None takes the bin
     centres. Each sample stands for its whole bin, delta = (far - near) / samples: unlike the differences of (3.13)
-    (`intervals`) this drops no stretch before the first sample, and its optical depth is unbiased. `view` and `chunk`
-    are those of `render_samples`.
+    (`intervals`) this drops no stretch before the first sample, and its optical depth is unbiased. `view`, `stop` and
+    `chunk` are those of `render_samples`.
 
     Gradients reach the parameters of the field; they are zero, and never nan, for rays that meet nothing.
     Raises ValueError for other shapes.
@@ -92,7 +93,7 @@ def render_rays(
     near, far, hit = sphere_interval(origins, directions, radius)  # (R,) each
     t = stratified(near, far, samples, generator)  # (R, S)
     delta = ((far - near) / samples)[:, None]  # (R, 1)
-    return render_samples(field, occupancy, origins, directions, t, delta, hit, view, chunk)
+    return render_samples(field, occupancy, origins, directions, t, delta, hit, view, stop, chunk)
 
 
 def render_samples(
@@ -104,12 +105,14 @@ def render_samples(
     delta: Tensor,
     hit: Tensor | None = None,
     view: bool = False,
+    stop: float = 0.0,
     chunk: int = CHUNK,
 ) -> Rendered:
     """Render R rays at the distances t (R, S), whose bins have the lengths delta (R, S) or (R, 1), by (3.13).
 
     `hit` (R,) bool: the rays that are looked at, None for all. `view`: the field is asked with the direction of the ray
-    as well, field(points, directions). More than `chunk` samples go to the field piece by piece, and its inner values
+    as well, field(points, directions). `stop` above 0: the field's `density` is asked first, without gradient, and samples
+    that less than this share of the light reaches are dropped; each would paint less than that. More than `chunk` samples go to the field piece by piece, and its inner values
     are computed again for the gradient instead of kept: memory grows with the chunk, not with the picture.
     """
     samples = t.shape[1]
@@ -118,6 +121,12 @@ def render_samples(
     if occupancy is not None:
         asked = asked & occupancy(points.permute(1, 2, 0))  # (R, S)
     asked = asked.reshape(-1).nonzero()[:, 0]  # (M,) flat places of the samples that the field sees
+    if stop > 0:
+        with torch.no_grad():
+            places = points.reshape(3, -1).index_select(1, asked).t()  # (M, 3)
+            first = torch.cat([field.density(p) for p in places.split(chunk)])
+            reach = transmittance(t.new_zeros(t.numel()).scatter(0, asked, first).view_as(t), delta)  # (R, S)
+            asked = asked[reach.reshape(-1).index_select(0, asked) > stop]
     ray = asked // samples  # (M,)
     seen = [points.reshape(3, -1).index_select(1, asked).t()]  # (M, 3)
     if view:
