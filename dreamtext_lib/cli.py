@@ -1,4 +1,4 @@
-"""The command line: `dreamtext sample` and `dreamtext dream`."""
+"""The command line: `dreamtext sample` and `dreamtext dream`; `cli_capture` has the commands for captures and runs."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import NoReturn
 
+from . import cli_capture
 from .distillation.recipe import RECIPE_FIELDS, Recipe
 
 PREVIEW_EVERY = 50  # steps between previews and checkpoints
@@ -25,7 +26,7 @@ class Parser(ArgumentParser):
 
 def parser() -> Parser:
     """All commands with their flags; the same flag has the same name in every command."""
-    top = Parser(prog="dreamtext", description="Text to pictures and text to 3-D with latent diffusion.")
+    top = Parser(prog="dreamtext", description="Text to pictures, text to 3-D, pictures to 3-D.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     sample = commands.add_parser("sample", help="draw pictures for a prompt")
@@ -46,6 +47,7 @@ def parser() -> Parser:
         command.add_argument("--out", type=Path, help=f"{out} to write (default: in runs/, named after the prompt)")
         command.add_argument("--seed", type=int, help="seed of all randomness (default 0)")
         command.add_argument("--model", help="tiny, tiny-front, a folder, or a name on the model hub (default tiny)")
+    cli_capture.add_commands(commands)
     return top
 
 
@@ -54,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        return {"sample": sample, "dream": dream}[arguments.command](arguments)
+        of_captures = {name: getattr(cli_capture, name) for name in ("fit", "view", "export", "reconstruct")}
+        return ({"sample": sample, "dream": dream} | of_captures)[arguments.command](arguments)
     except ValueError as error:
         print(f"dreamtext: {error}", file=sys.stderr)
     except OSError as error:

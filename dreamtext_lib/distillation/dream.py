@@ -184,12 +184,16 @@ class Dream:
         image = composite(rgb, rendered.opacity, background)
         return image.reshape(count[0], r.size, r.size, 3).permute(0, 3, 1, 2), rendered
 
-    @torch.no_grad()
     def views(self, cameras: Cameras, size: int = 64, background: float = 0.9, samples: int = 64) -> Tensor:
         """Pictures (N, S, S, 3) in 0..1 of the field as it is, lit by its colours alone."""
+        return self.view_at(cameras.pose, cameras.fov, size, background, samples)
+
+    @torch.no_grad()
+    def view_at(self, pose: Tensor, fov: Tensor, size: int, background: float = 0.9, samples: int = 64) -> Tensor:
+        """The same from cameras anywhere: pose (N, 3, 4), fov (N,) degrees."""
         device, frames = self.prior.device, []
-        for pose, fov in zip(cameras.pose, cameras.fov):
-            origins, directions = (v[0].to(device) for v in rays(pose[None], fov[None], size))
+        for p, f in zip(pose, fov):
+            origins, directions = (v[0].to(device) for v in rays(p[None], f[None], size))
             rendered = render_rays(self.field, self.occupancy, origins, directions, samples, self.recipe.bound, None)
             wall = torch.full_like(rendered.rgb, background)
             frames.append(composite(rendered.rgb, rendered.opacity, wall).reshape(size, size, 3).clamp(0, 1).cpu())

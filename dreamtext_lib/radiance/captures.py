@@ -122,7 +122,9 @@ def read_capture(path: Path, size: int | None = None) -> tuple[Capture, Capture]
     if test.is_file() and test != path:
         held = read_frames(test, size)
         if held.size != whole.size:
-            raise ValueError(f"the pictures of '{test}' are {held.size}, those of '{path}' {whole.size} pixels high, wide")
+            raise ValueError(
+                f"the pictures of '{test}' are {held.size}, those of '{path}' {whole.size} pixels high, wide"
+            )
         return whole, replace(held, centre=whole.centre, radius=whole.radius)
     if len(whole) < 2:
         raise ValueError(f"'{path}' lists one picture; one more is needed to be held out")
@@ -156,7 +158,9 @@ def read_frames(path: Path, size: int | None = None) -> Capture:
                 f"{first[1].shape[0]}; a capture has pictures of one size"
             )
         first = first or (file, rgba)
-        rows.append((rgba, read_pose(frame, where), *read_lens({**values, **frame}, shape, rgba.shape, where), file.name))
+        rows.append(
+            (rgba, read_pose(frame, where), *read_lens({**values, **frame}, shape, rgba.shape, where), file.name)
+        )
     rgba, pose, focal, middle, lens, names = zip(*rows)
     pose = torch.stack(pose)
     arrays = (torch.tensor(v, dtype=torch.float32) for v in (focal, middle, lens))
