@@ -81,8 +81,8 @@ def fit(a: Namespace) -> int:
     print(f"{len(capture)} pictures of {width} x {height} pixels to learn from, {len(held_out)} held out")
     if not capture.has_alpha:
         print(
-            f"note: the pictures have no transparent pixel, so what stands behind the object is taken to be of one grey, "
-            f"{recipe.background:g}, at the edge of the ball; cut the object out, or set --background",
+            "note: the pictures have no transparent pixel, so all that is not the object is taken for a wall of grey "
+            f"{recipe.background:g}; cut the object out, or set --background",
             file=sys.stderr,
         )
     run = Fit(capture, recipe, seed)
@@ -125,14 +125,10 @@ def finish(run: Fit, held_out: "Capture", folder: Path) -> None:  # noqa: F821
         print(path)
     scores = {}
     for name, image, truth in zip(held_out.names, run.views(held_out), held_out.pictures(run.recipe.background)):
-        small = min(truth.shape[:2]) < 11
-        scores[name] = {"psnr": round(psnr(image, truth), 3), "ssim": None if small else round(ssim(image, truth), 4)}
-    mean = {
-        k: float(np.mean([s[k] for s in scores.values() if s[k] is not None] or [np.nan])) for k in ("psnr", "ssim")
-    }
-    write_json(
-        folder / "metrics.json", {k: round(v, 4) for k, v in mean.items()} | {"steps": run.step, "views": scores}
-    )
+        scores[name] = {"psnr": round(psnr(image, truth), 3), "ssim": round(ssim(image, truth), 4)}
+    mean = {k: float(np.mean([s[k] for s in scores.values()])) for k in ("psnr", "ssim")}
+    rounded = {k: round(v, 4) for k, v in mean.items()}
+    write_json(folder / "metrics.json", rounded | {"steps": run.step, "views": scores})
     print(f"held out: PSNR {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f} (mean of {len(scores)} views)")
 
 
@@ -185,6 +181,29 @@ def export(a: Namespace) -> int:
 
 def reconstruct(a: Namespace) -> int:
     """The cameras of a video or of photographs, as a capture for `fit`."""
-    from .radiance import structure
+    import shutil
 
-    raise NotImplementedError(structure)
+    from .radiance.structure import frames_of_video, pictures_of, upright, write_capture
+    from .radiance.structure import reconstruct as place
+
+    if not a.pictures.exists():
+        raise ValueError(f"there is no video or folder '{a.pictures}'")
+    if a.count < 3:
+        raise ValueError(f"--count is {a.count}; three pictures are the least")
+    images = a.out / "images"
+    if a.out.exists() and (not a.out.is_dir() or any(a.out.iterdir())):
+        raise ValueError(f"'{a.out}' is not an empty folder; choose another --out")
+    if a.pictures.is_file():
+        frames_of_video(a.pictures, images, a.count)
+    else:
+        images.mkdir(parents=True)
+        for file in pictures_of(a.pictures):
+            shutil.copy2(file, images / file.name)
+    taken = len(pictures_of(images))
+    print(f"placing {taken} pictures; this takes minutes", flush=True)
+    structure = upright(place(images))
+    write_capture(structure, a.out / "transforms.json")
+    error = structure.errors.median().item()
+    print(f"{len(structure.names)} of {taken} pictures placed, {len(structure.points)} points, {error:.2f} pixels off")
+    print(f"go on with: dreamtext fit '{a.out}'")
+    return 0

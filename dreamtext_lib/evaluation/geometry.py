@@ -46,8 +46,8 @@ def iou(
 ) -> float:
     """Intersection over union of a field's solid with the true one, on resolution^3 points of the ball.
 
-    density: points in units of the ball (N, 3) -> (N,); its solid is what `surface_density` cuts, cavities filled, since
-    no picture shows them. inside: points of the world -> bool; the world is centre + radius * unit.
+    density: points in units of the ball (N, 3) -> (N,); its solid is what `surface_density` cuts, cavities filled,
+    since no picture shows them. inside: points of the world -> bool; the world is centre + radius * unit.
     """
     volume = density_volume(lambda p: (density(p), p), resolution, 1.0)
     solid = binary_fill_holes((volume > surface_density(volume, 2 / (resolution - 1))).numpy())

@@ -14,7 +14,7 @@ def psnr(image: Tensor, truth: Tensor) -> float:
 
 
 def ssim(image: Tensor, truth: Tensor) -> float:
-    """Structural similarity of pictures (H, W, 3) in 0..1, at most 1 (Wang et al. 2004, Gaussian window of sigma 1.5)."""
+    """Structural similarity of pictures (H, W, 3) in 0..1, at most 1 (Wang et al. 2004; Gaussian window)."""
     if image.shape != truth.shape or min(image.shape[:2]) < 11:
         raise ValueError(
             f"pictures of one shape, of 11 pixels a side or more, are compared, not {tuple(image.shape)} and "

@@ -106,8 +106,8 @@ def read_capture(path: Path, size: int | None = None) -> tuple[Capture, Capture]
     """The pictures to learn from and those that are held out, of a folder or a JSON file.
 
     A folder holds transforms.json or transforms_train.json. Held out is what transforms_test.json beside it lists, else
-    every tenth picture. `size`: pictures whose longer side is longer are made smaller. Raises ValueError in one sentence
-    that names the file, for whatever is missing, broken or of a kind that is not read.
+    every tenth picture. `size`: pictures whose longer side is longer are made smaller. Raises ValueError in one
+    sentence that names the file, for whatever is missing, broken or of a kind that is not read.
     """
     path = Path(path)
     if not path.exists():
@@ -122,9 +122,7 @@ def read_capture(path: Path, size: int | None = None) -> tuple[Capture, Capture]
     if test.is_file() and test != path:
         held = read_frames(test, size)
         if held.size != whole.size:
-            raise ValueError(
-                f"the pictures of '{test}' are {held.size}, those of '{path}' {whole.size} pixels high, wide"
-            )
+            raise ValueError(f"the pictures of '{test}' are {held.size} pixels, those of '{path}' {whole.size}")
         return whole, replace(held, centre=whole.centre, radius=whole.radius)
     if len(whole) < 2:
         raise ValueError(f"'{path}' lists one picture; one more is needed to be held out")
@@ -165,7 +163,14 @@ def read_frames(path: Path, size: int | None = None) -> Capture:
     pose = torch.stack(pose)
     arrays = (torch.tensor(v, dtype=torch.float32) for v in (focal, middle, lens))
     capture = Capture(torch.stack(rgba), pose, *arrays, names, torch.zeros(3), 1.0)
-    return replace(capture, **dict(zip(("centre", "radius"), ball(capture))))
+    centre, radius = ball(capture)
+    ahead = (-capture.pose[..., 2] * (centre - capture.pose[..., 3])).sum(-1)  # (N,) how far before each camera
+    if len(capture) > 2 and (ahead < 0).float().mean() > 0.9:
+        raise ValueError(
+            f"the cameras of '{path}' look away from each other; the axes must be right, up, backward (OpenGL); if "
+            "they are right, down, forward (OpenCV), negate the second and the third column"
+        )
+    return replace(capture, centre=centre, radius=radius)
 
 
 def picture_path(path: Path, frame: dict, where: str) -> Path:
@@ -209,7 +214,7 @@ def deep_png(file: Path) -> bool:
 def read_pose(frame: dict, where: str) -> Tensor:
     """Camera-to-world (3, 4) of a frame, refused unless it turns and moves alone."""
     try:
-        matrix = np.array(frame["transform_matrix"], dtype=np.float64)
+        matrix = np.array([[float(v) for v in row] for row in frame["transform_matrix"]])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{where} has no transform_matrix of numbers") from error
     if matrix.shape not in ((4, 4), (3, 4)) or not np.isfinite(matrix).all():
@@ -226,17 +231,16 @@ def read_pose(frame: dict, where: str) -> Tensor:
 
 def read_lens(values: dict, shape: tuple[int, int], now: Sequence[int], where: str) -> tuple[list, list, list]:
     """Focal lengths, centre and distortion of a frame, for pictures that are `now` (H, W) pixels large."""
+    if "fl_x" not in values and "camera_angle_x" not in values:
+        raise ValueError(f"{where} has neither camera_angle_x nor fl_x")
     try:
         width, height = float(values.get("w", shape[1])), float(values.get("h", shape[0]))
-        if "fl_x" in values or "camera_angle_x" in values:
-            fl_x = float(values.get("fl_x") or width / 2 / math.tan(float(values["camera_angle_x"]) / 2))
-        else:
-            raise ValueError(f"{where} has neither camera_angle_x nor fl_x")
+        fl_x = float(values.get("fl_x") or width / 2 / math.tan(float(values["camera_angle_x"]) / 2))
         angle = values.get("camera_angle_y")
         fl_y = float(values.get("fl_y") or (height / 2 / math.tan(float(angle) / 2) if angle else fl_x))
         middle = [float(values.get("cx", width / 2)), float(values.get("cy", height / 2))]
         lens = [float(values.get(name, 0)) for name in LENS]
-    except (TypeError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, ZeroDivisionError) as error:
         raise ValueError(f"{where} has a focal length, centre or size that is not a number") from error
     if not all(math.isfinite(v) for v in (fl_x, fl_y, *middle, *lens)) or min(fl_x, fl_y, width, height) <= 0:
         raise ValueError(f"the focal lengths of {where} must be above 0, they are {fl_x:g} and {fl_y:g}")
@@ -247,7 +251,7 @@ def read_lens(values: dict, shape: tuple[int, int], now: Sequence[int], where: s
 
 
 def ball(capture: Capture) -> tuple[Tensor, float]:
-    """Centre and radius of the ball to fit: nearest to all optical axes, and what every camera sees whole, and a margin."""
+    """Centre and radius of the ball to fit: nearest to all optical axes; what every camera sees whole, and a margin."""
     axis, position = -capture.pose[..., 2].double(), capture.pose[..., 3].double()  # (N, 3)
     across = torch.eye(3, dtype=torch.float64) - axis[:, :, None] * axis[:, None]  # (N, 3, 3) projects along the axis
     right = (across @ position[..., None]).sum(0)  # (3, 1)
@@ -259,7 +263,7 @@ def ball(capture: Capture) -> tuple[Tensor, float]:
 
 
 def write_transforms(path: Path, names: Sequence[str], pose: Tensor, **camera: float) -> None:
-    """Write a transforms.json: files relative to it, poses (N, 3, 4), and `camera` as it is (fl_x, w, camera_angle_x ...)."""
+    """Write a transforms.json: files relative to it, poses (N, 3, 4), `camera` as it is (fl_x, w, camera_angle_x)."""
     last = [0.0, 0.0, 0.0, 1.0]
     frames = [{"file_path": name, "transform_matrix": [*p.tolist(), last]} for name, p in zip(names, pose.double())]
     write_json(path, {**camera, "frames": frames})

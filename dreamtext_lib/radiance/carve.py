@@ -41,7 +41,7 @@ def carve(capture: Capture, resolution: int) -> Tensor:
 
 
 def worthwhile(capture: Capture, reach: int = 2) -> Tensor:
-    """Places of the pixels within `reach` pixels of the object (alpha above 0): (K,), counted as `Capture.rays` does."""
+    """Places (K,) of the pixels within `reach` pixels of the object (alpha above 0), as `Capture.rays` counts."""
     solid = (capture.rgba[..., 3] > 0).float()  # (N, H, W)
     near = max_pool2d(solid[:, None], 2 * reach + 1, 1, reach)[:, 0]
     return near.reshape(-1).nonzero()[:, 0]

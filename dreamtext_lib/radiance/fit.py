@@ -1,4 +1,4 @@
-"""Fitting a field to a capture: gradient descent on rays, as a generator of records (thesis 3.2.3; Mueller et al. 2022)."""
+"""Fitting a field to a capture: gradient descent on rays, as a generator of records (thesis 3.2.3, 3.2.4)."""
 
 import json
 import math
@@ -99,7 +99,7 @@ class Fit:
         self.occupancy = None
         if r.kind == "hash":
             limit = carve(self.capture, r.occupancy) if clear else None
-            self.occupancy = Occupancy(r.occupancy, 1.0, r.threshold, r.decay, limit)
+            self.occupancy = Occupancy(r.occupancy, 1.0, r.threshold, r.decay, limit, cautious=True)
             net = [p for name, p in self.field.named_parameters() if not name.startswith("grid.")]
             groups = [{"params": [self.field.grid.table], "lr": r.rate_grid}, {"params": net, "lr": r.rate_net}]
         else:

@@ -1,4 +1,4 @@
-"""NeRF as it was first written (thesis 3.2.3; Mildenhall et al. 2020): waves, a deep network, coarse and fine samples."""
+"""NeRF as it was first written (thesis 3.2.3; Mildenhall et al. 2020): waves, a deep network, two samplings."""
 
 import torch
 from torch import Tensor, nn

@@ -44,7 +44,7 @@ class ViewField(nn.Module):
         return torch.exp(h.clamp(max=STEEPEST))
 
     def forward(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """points, unit directions (N, 3) -> density (N,), colour (N, 3). None: the mean over all directions' harmonics."""
+        """points, unit directions (N, 3) -> density (N,), colour (N, 3). None: the harmonics' mean."""
         h = self.out(relu(self.hidden(self.grid(points))))  # (N, 1 + features)
         if directions is None:
             harmonics = points.new_zeros(len(points), 9)

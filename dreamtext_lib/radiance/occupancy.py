@@ -14,7 +14,8 @@ class Occupancy(nn.Module):
     its 26 neighbours, is denser than `threshold`. So a thin part that one draw misses is kept for a few updates, and
     a surface may grow by a voxel between two of them. `bound` should be at least the radius that is rendered.
 
-    `limit` (n, n, n) bool: voxels outside it are empty for good.
+    `limit` (n, n, n) bool: voxels outside it are empty for good. `cautious`: the threshold is at most the mean density
+    within the limit, so that a fog which is still thin everywhere is not thrown away (as Mueller et al. have it).
     """
 
     def __init__(
@@ -24,9 +25,11 @@ class Occupancy(nn.Module):
         threshold: float = 0.5,
         decay: float = 0.6,
         limit: Tensor | None = None,
+        cautious: bool = False,
     ):
         super().__init__()
         self.resolution, self.bound, self.threshold, self.decay = resolution, bound, threshold, decay
+        self.cautious = cautious
         self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("density", torch.zeros((resolution,) * 3))
         whole = torch.ones((resolution,) * 3, dtype=torch.bool) if limit is None else limit.clone()
@@ -53,7 +56,10 @@ class Occupancy(nn.Module):
             inside = self.limit.reshape(-1).nonzero()[:, 0]
             fresh = like.new_zeros(n**3).index_copy(0, inside, density(points[inside])).reshape(like.shape)
         self.density.copy_(torch.maximum(like * self.decay, fresh))
-        dense = (self.density > self.threshold).to(like.dtype)
+        threshold = self.threshold
+        if self.cautious:
+            threshold = min(threshold, (self.density if self.limit is None else self.density[self.limit]).mean().item())
+        dense = (self.density > threshold).to(like.dtype)
         mask = max_pool3d(dense[None, None], 3, stride=1, padding=1)[0, 0] > 0
         self.mask.copy_(mask if self.limit is None else mask & self.limit)
         return self.mask.float().mean().item()

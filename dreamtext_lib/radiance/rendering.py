@@ -111,9 +111,10 @@ def render_samples(
     """Render R rays at the distances t (R, S), whose bins have the lengths delta (R, S) or (R, 1), by (3.13).
 
     `hit` (R,) bool: the rays that are looked at, None for all. `view`: the field is asked with the direction of the ray
-    as well, field(points, directions). `stop` above 0: the field's `density` is asked first, without gradient, and samples
-    that less than this share of the light reaches are dropped; each would paint less than that. More than `chunk` samples go to the field piece by piece, and its inner values
-    are computed again for the gradient instead of kept: memory grows with the chunk, not with the picture.
+    as well, field(points, directions). `stop` above 0: the field's `density` is asked first, without gradient, and
+    samples that less than this share of the light reaches are dropped; each would paint less than that. More than
+    `chunk` samples go to the field piece by piece, and its inner values are computed again for the gradient instead of
+    kept: memory grows with the chunk, not with the picture.
     """
     samples = t.shape[1]
     points = torch.addcmul(origins.t()[..., None], t, directions.t()[..., None])  # (3, R, S): one plane an axis

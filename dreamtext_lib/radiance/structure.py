@@ -120,7 +120,7 @@ def sharpness(frame: np.ndarray) -> float:
 
 
 def pictures_of(folder: str | Path) -> list[Path]:
-    """The pictures of a folder, by name. Raises FileNotFoundError, ValueError for fewer than 3 or unequal sizes."""
+    """The pictures of a folder by name. Raises FileNotFoundError, ValueError for fewer than 3, a broken or odd one."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}'")
@@ -129,10 +129,16 @@ def pictures_of(folder: str | Path) -> list[Path]:
         raise ValueError(
             f"the folder '{folder}' holds {len(files)} pictures ({', '.join(ENDINGS)}); give at least 3, better 30"
         )
-    sizes = {file.name: Image.open(file).size for file in files}
-    if len(set(sizes.values())) > 1:
-        other = next(name for name, size in sizes.items() if size != sizes[files[0].name])
-        raise ValueError(f"'{folder / other}' has another size than '{files[0].name}'; give pictures of one camera")
+    first = None
+    for file in files:
+        try:
+            with Image.open(file) as picture:
+                size = picture.size
+        except OSError as error:  # PIL's UnidentifiedImageError is one
+            raise ValueError(f"'{file}' is not a picture that can be read; take it out of the folder") from error
+        first = first or size
+        if size != first:
+            raise ValueError(f"'{file}' has another size than '{files[0].name}'; give pictures of one camera")
     return files
 
 
@@ -150,11 +156,12 @@ def reconstruct(
     folder: str | Path,
     sequential: bool = False,
     features: int = 4096,
+    focal: float | None = None,
     least: float = 0.5,
     threads: int = 1,
     seed: int = 0,
 ) -> Structure:
-    """Poses of the pictures in a folder, all of one pinhole camera whose focal length is found too.
+    """Poses of the pictures in a folder, all of one pinhole camera; without `focal`, in pixels, its lens is found too.
 
     sequential: match each picture with the next ten alone, for long videos, not all with all. features: at most, in a
     picture. least: share of the pictures that has to be placed. One thread and one seed give the same poses again.
@@ -168,6 +175,11 @@ def reconstruct(
     extraction.sift.max_num_features = features
     verification.ransac.random_seed = mapping.random_seed = seed
     mapping.min_model_size = 3
+    reader = pycolmap.ImageReaderOptions(camera_model="SIMPLE_PINHOLE")
+    if focal is not None:
+        with Image.open(files[0]) as picture:
+            reader.camera_params = f"{focal},{picture.width / 2},{picture.height / 2}"
+        mapping.ba_refine_focal_length = False
     match = pycolmap.match_sequential if sequential else pycolmap.match_exhaustive
     with tempfile.TemporaryDirectory() as scratch:
         database = Path(scratch) / "database.db"
@@ -176,7 +188,7 @@ def reconstruct(
             folder,
             [file.name for file in files],
             camera_mode=pycolmap.CameraMode.SINGLE,
-            reader_options=pycolmap.ImageReaderOptions(camera_model="SIMPLE_PINHOLE"),
+            reader_options=reader,
             extraction_options=extraction,
             device=pycolmap.Device.cpu,
         )

@@ -93,7 +93,7 @@ def film(
     wall: float = 0.9,
     headlight: bool = False,
     seed: int = 0,
-    finer: int = 2,
+    finer: int = 1,
 ) -> Footage:
     """Film a textured toy on its plate from B cameras, size x size pixels, `finer`^2 rays a pixel.
 

@@ -41,7 +41,10 @@ function show() {{
   }});
 }}
 function move(da, dh) {{ a += da; h = Math.max(0, Math.min(heights.length - 1, h + dh)); show(); }}
-canvas.addEventListener("pointerdown", (e) => {{ held = [e.clientX, e.clientY]; canvas.setPointerCapture(e.pointerId); }});
+canvas.addEventListener("pointerdown", (e) => {{
+  held = [e.clientX, e.clientY];
+  canvas.setPointerCapture(e.pointerId);
+}});
 canvas.addEventListener("pointermove", (e) => {{
   if (!held) return;
   const side = canvas.clientWidth;

@@ -1,4 +1,4 @@
-"""A viewer in the browser, served to this machine alone: the mesh to orbit, or the field itself, rendered as you turn."""
+"""A viewer in the browser, served to this machine alone: the mesh to orbit, or the field, rendered as you turn."""
 
 import threading
 from typing import TYPE_CHECKING
@@ -26,9 +26,7 @@ def serve(loaded: "Loaded", mesh: trimesh.Trimesh | None, port: int = 8080) -> "
     try:
         import viser
     except ImportError as error:
-        raise ValueError(
-            "the viewer needs viser: pip install 'dreamtext[view]', or write a page with --page"
-        ) from error
+        raise ValueError("the viewer needs viser: pip install 'dreamtext[view]', or use --page") from error
     server = viser.ViserServer(host=HOST, port=port, verbose=False)
     server.gui.set_panel_label("dreamtext")
     server.scene.set_up_direction("+z")

@@ -153,6 +153,9 @@ def test_errors_name_the_file_and_the_remedy(tmp_path, monkeypatch):
     Image.new("RGB", (8, 8)).save(mixed / "9.png")
     with pytest.raises(ValueError, match=r"9\.png.*one camera"):
         pictures_of(mixed)
+    (mixed / "9.png").write_text("no picture")
+    with pytest.raises(ValueError, match=r"9\.png.*take it out"):
+        pictures_of(mixed)
     monkeypatch.setitem(sys.modules, "pycolmap", None)
     with pytest.raises(ValueError, match="pip install pycolmap"):
         reconstruct(pictures(tmp_path / "enough"))
@@ -189,6 +192,9 @@ def test_colmap_finds_the_cameras_of_a_film(tmp_path):
     degrees, share = pose_errors(align(found.pose, true).pose(found.pose), true)
     assert degrees.median() < 2 and share.median() < 0.04
     assert found.errors.mean() < 1 and found.intrinsics.w == 160 and abs(found.intrinsics.fl_x / 214 - 1) < 0.15
+    known = reconstruct(tmp_path / "images", focal=214.0)
+    assert abs(known.intrinsics.fl_x - 214) < 1e-3, "a known lens stays as it is"
+    assert pose_errors(align(known.pose, true).pose(known.pose), true)[0].median() < 2
     standing = upright(found)
     assert (standing.pose[:, 2, 3] > 0).all(), "all cameras are above the plate"
     with pytest.raises(ValueError, match=r"0 of 4 pictures.*texture.*overlap"):

@@ -1,0 +1,65 @@
+"""Peak memory of one training picture with its gradient, with and without pieces.
+
+Run it with `python -m benchmarks.memory`. Each case runs in a process of its own; the figure is the peak resident size
+less that of a process that has only imported the library and built the field. The field and the samples are those of
+the full-size recipe (16 levels x 2 x 2^19, 128 samples a ray, an occupancy grid that is full: the worst case).
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+
+CASE = """
+import json, resource, sys, time, torch
+from dreamtext_lib.profile import FULL_FITFUSION as r
+from dreamtext_lib.radiance.cameras import rays, turntable
+from dreamtext_lib.radiance.encoding import HashGrid
+from dreamtext_lib.radiance.field import HashField
+from dreamtext_lib.radiance.rendering import render_rays
+size, chunk, threads = map(int, sys.argv[1:])
+torch.set_num_threads(threads)
+g = torch.Generator().manual_seed(0)
+field = HashField(HashGrid(r.levels, r.features, r.log2_table, r.coarsest, r.finest, r.bound, g), r.hidden, generator=g)
+began = time.perf_counter()
+if size:
+    camera = turntable(1, radius=1.25, fov=55.0)
+    origins, directions = (v[0] for v in rays(camera.pose, camera.fov, size))
+    out = render_rays(field, None, origins, directions, r.samples, r.bound, g, chunk=chunk)
+    out.rgb.square().sum().backward()
+print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.perf_counter() - began]))
+"""
+
+
+def measure(size: int, chunk: int, threads: int, limit: float) -> tuple[float, float] | None:
+    """GiB at the peak and seconds of one case; none if it would take more than `limit` GiB."""
+
+    def capped() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (int(limit * 2**30), int(limit * 2**30)))
+
+    command = [sys.executable, "-c", CASE, str(size), str(chunk), str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=capped)
+    return tuple(json.loads(done.stdout.splitlines()[-1])) if done.returncode == 0 else None
+
+
+def main() -> None:
+    """Print GiB against the size of the picture, whole and in pieces."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 96, 128, 256])
+    parser.add_argument("--chunks", type=int, nargs="+", default=[1 << 40, 1 << 18])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=20, help="GiB that a case may take before it is given up")
+    a = parser.parse_args()
+    base, _ = measure(0, 1, a.threads, a.limit)
+    print(f"library and field alone: {base:.2f} GiB")
+    for chunk in a.chunks:
+        name = "whole" if chunk >= 1 << 40 else f"pieces of {chunk} samples"
+        for size in a.sizes:
+            found = measure(size, chunk, a.threads, a.limit)
+            text = f"more than {a.limit:g} GiB" if found is None else f"{found[0] - base:6.2f} GiB, {found[1]:6.1f} s"
+            print(f"{name:26s} {size:4d} px {size * size * 128 / 1e6:6.2f} M samples: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

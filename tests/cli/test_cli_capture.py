@@ -1,0 +1,175 @@
+"""The commands for captures and finished runs: what they leave, what they refuse, and who can reach the viewer."""
+
+import http.client
+import json
+import re
+import socket
+
+import pytest
+import torch
+import trimesh
+
+from dreamtext_lib import cli
+from dreamtext_lib.loaded import load_run
+from dreamtext_lib.radiance.fit import Fit
+from dreamtext_lib.toybox.capture import write_capture
+from dreamtext_lib.toybox.objects import ToyObject
+
+SHORT = [
+    "--steps", "120", "--batch", "512", "--samples", "48", "--few", "24", "--levels", "4", "--finest", "48",
+    "--occupancy", "24",
+]  # fmt: skip
+
+
+def run(capsys, *arguments):
+    """Status, standard output and standard error of a command."""
+    try:
+        status = cli.main([str(a) for a in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("captures") / "bottle"
+    write_capture(path, ToyObject("castle", "red"), views=20, held_out=3, size=32)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(capture, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fits") / "bottle"
+    torch.set_num_threads(1)
+    assert cli.main(["fit", str(capture), "--out", str(folder), *SHORT]) == 0
+    return folder
+
+
+def test_a_fit_leaves_all_that_it_promises(finished, capture):
+    names = {p.name for p in finished.iterdir()}
+    assert names == {
+        "recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png", "metrics.json",
+        "turntable.mp4", "turntable.webp", "contact_sheet.png", "mesh.glb",
+    }  # fmt: skip
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert len(metrics["views"]) == 3 and metrics["psnr"] > 15 and 0.3 < metrics["ssim"] <= 1
+    assert json.loads((finished / "recipe.json").read_text())["capture"] == str(capture)
+
+
+def test_the_last_line_is_the_score_and_a_stopped_fit_goes_on_to_the_same(
+    finished, capture, tmp_path, capsys, monkeypatch
+):
+    folder, advance = tmp_path / "run", Fit.advance
+    monkeypatch.setattr("dreamtext_lib.cli_capture.PREVIEW_EVERY", 40)
+
+    def stops(self):
+        if self.step == 70:
+            raise KeyboardInterrupt
+        return advance(self)
+
+    monkeypatch.setattr(Fit, "advance", stops)
+    status, _, err = run(capsys, "fit", capture, "--out", folder, *SHORT)
+    assert status == 130 and f"dreamtext fit --resume '{folder}'" in err
+    monkeypatch.setattr(Fit, "advance", advance)
+    status, out, _ = run(capsys, "fit", "--resume", folder)
+    assert status == 0
+    assert re.fullmatch(r"held out: PSNR \d+\.\d\d dB, SSIM 0\.\d{4} \(mean of 3 views\)", out.splitlines()[-1])
+    assert json.loads((folder / "metrics.json").read_text()) == json.loads((finished / "metrics.json").read_text())
+
+
+def test_a_mesh_is_exported_in_the_units_of_the_world(finished, tmp_path, capsys):
+    for ending in ("glb", "obj", "ply"):
+        status, _, _ = run(capsys, "export", finished, "--out", tmp_path / f"m.{ending}", "--resolution", 40)
+        mesh = trimesh.load(tmp_path / f"m.{ending}", force="mesh")
+        assert status == 0 and len(mesh.faces) > 100
+    true = ToyObject("castle", "red").mesh(48).bounds
+    assert abs(mesh.bounds - true).max() < 0.25
+
+
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        (["fit"], "name a capture"),
+        (["fit", "nowhere"], "there is no capture"),
+        (["fit", "x", "--resume", "y"], "drop the capture"),
+        (["fit", "--resume", "nowhere"], "holds no run"),
+        (["view", "nowhere"], "holds no run"),
+        (["export", "nowhere", "--out", "m.glb"], "holds no run"),
+        (["export", "nowhere", "--out", "m.stl"], ".ply"),
+        (["reconstruct", "nowhere", "--out", "here"], "there is no video or folder"),
+    ],
+)
+def test_mistakes_end_in_one_sentence_and_leave_nothing(arguments, word, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *arguments)
+    assert status == 1 and out == "" and err.count("\n") == 1 and word in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_field_of_the_recipe_and_a_full_folder_are_refused(capture, finished, capsys):
+    status, _, err = run(capsys, "fit", capture, "--kind", "splat")
+    assert status == 1 and "splat" in err
+    status, _, err = run(capsys, "fit", capture, "--out", finished)
+    assert status == 1 and "is not empty" in err
+
+
+def test_a_run_whose_capture_is_gone_says_so(finished, tmp_path, capsys):
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for file in finished.iterdir():
+        (moved / file.name).write_bytes(file.read_bytes())
+    values = json.loads((moved / "recipe.json").read_text())
+    (moved / "recipe.json").write_text(json.dumps(values | {"capture": "/nowhere/else"}))
+    status, _, err = run(capsys, "view", moved, "--page", tmp_path / "page.html")
+    assert status == 1 and "/nowhere/else" in err
+
+
+def test_the_page_holds_what_it_shows_and_escapes_text(finished, tmp_path, capsys):
+    from dreamtext_lib.viewing.page import write_page
+
+    status, out, _ = run(capsys, "view", finished, "--page", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert status == 0 and "page.html" in out
+    assert "http" not in page and page.count("UklGR") == 96  # WebP in base64
+    write_page(torch.rand(1, 2, 8, 8, 3), [0], tmp_path / "other.html", "<script>alert(1)</script>", "a & b")
+    other = (tmp_path / "other.html").read_text()
+    assert "<script>alert" not in other and "a &amp; b" in other
+
+
+def test_the_viewer_answers_on_this_machine_alone(finished):
+    from dreamtext_lib.viewing.server import frame, serve
+
+    loaded = load_run(finished)
+    server = serve(loaded, loaded.mesh(32), port=18_080)
+    try:
+        port = server.get_port()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        mine = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {
+            "127.0.0.1",
+            "127.0.1.1",
+        }
+        for address in mine:
+            with pytest.raises(OSError):
+                socket.create_connection((address, port), timeout=2).close()
+
+        class Camera:  # at the front, as viser describes it: OpenCV's axes, z forward
+            position, fov, aspect = (2.85, 0.0, 0.0), 0.7156, 1.5
+            wxyz = (0.5, -0.5, -0.5, 0.5)
+
+        seen = frame(loaded, Camera())
+        assert seen.shape == (128, 192, 3)
+        straight = loaded.picture(torch.tensor([[0.0, 0, 1, 2.85], [1, 0, 0, 0], [0, 1, 0, 0]]), 41.0, 128)
+        assert abs(seen[:, 32:160] / 255.0 - straight.numpy()).mean() < 0.01
+        assert straight.std() > 0.05
+    finally:
+        server.stop()
+
+
+def test_a_finished_dream_can_be_seen_too(tmp_path, capsys):
+    short = ["--steps", "2", "--size", "16", "--samples", "12", "--occupancy", "16"]
+    assert run(capsys, "dream", "a red mug", "--out", tmp_path / "dream", *short)[0] == 0
+    loaded = load_run(tmp_path / "dream")
+    assert loaded.title == "a red mug" and loaded.turntable(2, 16).shape == (2, 16, 16, 3)
