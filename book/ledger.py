@@ -1,11 +1,13 @@
 """Writes the ledgers of the book: where an equation is in the library, what proves it, and what was misprinted.
 
 `python -m book.ledger` reads equations.yml, the marks of tests/equations and tests/mutants.json, and writes
-equations.md and errata_equations.md, which the page of errata includes.
+equations.md and errata_equations.md, which the page of errata includes; and claims.yml with the outputs of the notebooks,
+for claims.md.
 """
 
 import ast
 import json
+import re
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
@@ -115,11 +117,42 @@ def errata_list() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+CLAIMS = """<!-- written by `python -m book.ledger` from claims.yml and the outputs of the notebooks -->
+# Claims
+
+The thesis makes claims that rest on looking at a few pictures. Here each that was tried so far has what was run, the
+numbers that the run printed, and a verdict: *holds*, *does not hold*, or *unclear at this scale*. The scale is that of the
+tiny models, of 64 pixels and fourteen things; a claim that fails here may hold at full size, and the other way round. No
+setting was tuned until a claim agreed. Spreads are standard deviations over seeds.
+"""
+
+
+def printed(notebook: str) -> list[str]:
+    """All lines that the cells of a notebook printed."""
+    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
+    texts = ("".join(o.get("text", "")) for c in cells for o in c.get("outputs", []) if o["output_type"] == "stream")
+    return [line for text in texts for line in text.splitlines()]
+
+
+def claims_page() -> str:
+    """The text of claims.md: each claim with its evidence, word for word as the chapter printed it."""
+    parts = [CLAIMS.rstrip()]
+    for c in yaml.safe_load((ROOT / "book" / "claims.yml").read_text()):
+        lines = [line for line in printed(c["notebook"]) if any(re.search(p, line) for p in c["lines"])]
+        evidence = "\n".join(lines)
+        parts.append(
+            f"## {c['id']}: {c['where']}\n\n> {c['claim']}\n\n**Run.** {c['run']} In {{doc}}`../notebooks/{c['notebook']}`."
+            f"\n\n```text\n{evidence}\n```\n\n**Verdict.** {c['verdict']}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """What the generator writes, by path."""
     return {
         ROOT / "book" / "equations.md": equations_page(),
         ROOT / "book" / "errata_equations.md": errata_list(),
+        ROOT / "book" / "claims.md": claims_page(),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book"))
@@ -67,6 +68,13 @@ def test_formulas_fit_into_tables_and_errata_say_why():
 @pytest.mark.parametrize("path", ledger.pages(), ids=lambda p: p.name)
 def test_the_committed_pages_are_what_the_generator_writes(path):
     assert path.read_text() == ledger.pages()[path], "run `python -m book.ledger`"
+
+
+def test_each_pattern_of_a_claim_finds_its_lines():
+    for claim in yaml.safe_load((ROOT / "book" / "claims.yml").read_text()):
+        lines = ledger.printed(claim["notebook"])
+        for pattern in claim["lines"]:
+            assert any(re.search(pattern, line) for line in lines), (claim["id"], pattern)
 
 
 def test_links_to_errata_lead_somewhere():
