@@ -58,7 +58,7 @@ def of_fit(run: Fit, title: str = "a fit") -> Loaded:
 
     recipe = run.recipe
     text = f"A {recipe.kind} field, {run.step} steps, from {len(run.capture)} pictures."
-    return Loaded(title, text, picture, lambda n: extract(run.field, n), run.centre, run.radius)
+    return Loaded(title, text, picture, lambda n: extract(run.solid, n, sight=True), run.centre, run.radius)
 
 
 def of_dream(run: Dream) -> Loaded:

@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import trimesh
-from scipy.ndimage import binary_fill_holes
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ..radiance.mesh import density_volume, surface_density
+from ..radiance.mesh import density_volume, hidden
 
 
 class ShapeScores(NamedTuple):
@@ -29,13 +28,6 @@ def chamfer(mesh: trimesh.Trimesh, truth: trimesh.Trimesh, points: int = 20_000,
     return float(cKDTree(b).query(a)[0].mean() + cKDTree(a).query(b)[0].mean()) / 2
 
 
-def outer(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The mesh without the surfaces of cavities within it, which no picture shows: components of negative volume."""
-    parts = mesh.split(only_watertight=False)
-    kept = [p for p in parts if p.volume > 0]
-    return trimesh.util.concatenate(kept) if kept else mesh
-
-
 @torch.no_grad()
 def iou(
     density: Callable[[Tensor], Tensor],
@@ -46,11 +38,11 @@ def iou(
 ) -> float:
     """Intersection over union of a field's solid with the true one, on resolution^3 points of the ball.
 
-    density: points in units of the ball (N, 3) -> (N,); its solid is what `surface_density` cuts, cavities filled,
-    since no picture shows them. inside: points of the world -> bool; the world is centre + radius * unit.
+    density: points in units of the ball (N, 3) -> (N,); its solid is where half of the light is lost (`hidden`).
+    inside: points of the world -> bool; the world is centre + radius * unit.
     """
     volume = density_volume(lambda p: (density(p), p), resolution, 1.0)
-    solid = binary_fill_holes((volume > surface_density(volume, 2 / (resolution - 1))).numpy())
+    solid = (hidden(volume, 2 / (resolution - 1)) > 0.5).numpy()
     axis = torch.linspace(-1, 1, resolution)
     points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1) * radius
     true = inside(points if centre is None else points + centre).numpy()

@@ -166,6 +166,14 @@ class Fit:
                 parts.append(render_rays(self.field, self.occupancy, o, d, samples or r.samples, view=True, stop=stop))
         return Rendered(*(torch.cat(v) for v in zip(*parts)))
 
+    def solid(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Density (N,) and colour (N, 3) at points (N, 3) of the ball, 0 where the occupancy grid is empty.
+
+        What was never rendered was never learned; this is the field to cut a surface from.
+        """
+        density, colour = self.field(points)
+        return density if self.occupancy is None else density * self.occupancy(points), colour
+
     def view(self, origins: Tensor, directions: Tensor, height: int, background: float | None = None) -> Tensor:
         """A picture (H, W, 3) in 0..1 of H x W rays that are given row by row."""
         rendered = self.render(origins, directions)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamtext_lib.evaluation.geometry import chamfer, iou, outer
+from dreamtext_lib.evaluation.geometry import chamfer, iou
 from dreamtext_lib.evaluation.images import psnr, ssim
 from dreamtext_lib.radiance.cameras import rays
 from dreamtext_lib.radiance.captures import Capture, read_capture, undistort, write_transforms
@@ -312,7 +312,7 @@ def test_scores_of_shapes_know_the_truth_and_a_shift():
     good = iou(lambda p: field(1.1 * p)[0], thing.occupancy, 1.1, resolution=64)
     bad = iou(lambda p: field(1.1 * p + 0.2)[0], thing.occupancy, 1.1, resolution=64)
     assert good > 0.9 > 0.6 > bad
-    assert chamfer(outer(extract(field, 64, radius=1.1)), truth, 5000) < 0.03
+    assert chamfer(extract(field, 64, radius=1.1, sight=True), truth, 5000) < 0.03
 
 
 def test_written_transforms_are_read_by_any_json_reader(tmp_path):
