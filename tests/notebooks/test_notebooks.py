@@ -35,6 +35,13 @@ def test_a_notebook_is_committed_as_it_ran(path):
 
 
 @pytest.mark.parametrize("path", SEEN)
+def test_a_chapter_says_how_long_it_took_and_that_is_at_most_five_minutes(path):
+    printed = "".join(o.get("text", "") for c in cells(path) for o in c.outputs)
+    minutes, seconds = re.search(r"the whole chapter ran in (\d+) min (\d\d) s on \d thread", printed).groups()
+    assert 60 * int(minutes) + int(seconds) <= 300
+
+
+@pytest.mark.parametrize("path", SEEN)
 def test_a_notebook_can_fail_and_speaks_to_all_readers(path):
     assert sum("assert " in c.source for c in cells(path)) >= 2, "a wrong picture passes without asserts"
     text = path.read_text()
