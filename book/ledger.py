@@ -1,8 +1,8 @@
 """Writes the ledgers of the book: where an equation is in the library, what proves it, and what was misprinted.
 
 `python -m book.ledger` reads equations.yml, the marks of tests/equations and tests/mutants.json, and writes
-equations.md and errata_equations.md, which the page of errata includes; and claims.yml with the outputs of the notebooks,
-for claims.md.
+equations.md and errata_equations.md, which the page of errata includes; and claims.yml with the outputs of the
+notebooks, for claims.md.
 """
 
 import ast
@@ -121,9 +121,9 @@ CLAIMS = """<!-- written by `python -m book.ledger` from claims.yml and the outp
 # Claims
 
 The thesis makes claims that rest on looking at a few pictures. Here each that was tried so far has what was run, the
-numbers that the run printed, and a verdict: *holds*, *does not hold*, or *unclear at this scale*. The scale is that of the
-tiny models, of 64 pixels and fourteen things; a claim that fails here may hold at full size, and the other way round. No
-setting was tuned until a claim agreed. Spreads are standard deviations over seeds.
+numbers that the run printed, and a verdict: *holds*, *does not hold*, or *unclear at this scale*. The scale is that of
+the tiny models, of 64 pixels and fourteen things; a claim that fails here may hold at full size, and the other way
+round. No setting was tuned until a claim agreed. Spreads are standard deviations over seeds.
 """
 
 
@@ -141,7 +141,8 @@ def claims_page() -> str:
         lines = [line for line in printed(c["notebook"]) if any(re.search(p, line) for p in c["lines"])]
         evidence = "\n".join(lines)
         parts.append(
-            f"## {c['id']}: {c['where']}\n\n> {c['claim']}\n\n**Run.** {c['run']} In {{doc}}`../notebooks/{c['notebook']}`."
+            f"## {c['id']}: {c['where']}\n\n> {c['claim']}\n\n"
+            f"**Run.** {c['run']} In {{doc}}`../notebooks/{c['notebook']}`."
             f"\n\n```text\n{evidence}\n```\n\n**Verdict.** {c['verdict']}"
         )
     return "\n\n".join(parts) + "\n"
