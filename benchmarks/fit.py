@@ -36,11 +36,12 @@ MARKS = (24, 28, 32)  # dB
 
 
 def curve(train: Capture, held_out: Capture, recipe: FitRecipe, seconds: float, seed: int) -> tuple[Fit, list[dict]]:
-    """A fit of at most `seconds`, and its scores on the way: at 2 s, and again after each tenth more."""
+    """A fit of at most `seconds`, and its scores on the way, the hash field's at 2 s and after each tenth more."""
     began = time.perf_counter()
     run, points, due, few = Fit(train, recipe, seed), [], 2.0, held_out.take(range(min(len(held_out), 10)))
-    spent, rate = time.perf_counter() - began, 1.1 if recipe.kind == "hash" else 1.3
-    few = few if recipe.kind == "hash" else few.take(range(min(len(few), 2)))  # a NeRF's picture takes seconds
+    spent, slow = time.perf_counter() - began, recipe.kind != "hash"
+    if slow:  # a NeRF's picture takes seconds: two of them, five times
+        due, few = seconds / 5, few.take(range(min(len(few), 2)))
     steps = run.run()
     while spent < seconds:
         began = time.perf_counter()
@@ -50,7 +51,7 @@ def curve(train: Capture, held_out: Capture, recipe: FitRecipe, seconds: float, 
             mean = sum(run.errors(few)) / len(few)
             points.append({"seconds": round(spent, 2), "step": run.step, "psnr": round(mean, 3)})
             print(f"  {recipe.kind:13s} {spent:7.1f} s  step {run.step:6d}  {mean:6.2f} dB", flush=True)
-            due = max(spent * rate, spent + 1)
+            due = spent + seconds / 5 if slow else max(spent * 1.1, spent + 1)
         if record is None:
             break
     return run, points
@@ -68,7 +69,7 @@ def kornia_curve(train: Capture, held_out: Capture, seconds: float, seed: int) -
         near, far, _ = sphere_interval(origins, directions, 1.0)  # kornia samples from the origin to origin + direction
         return model(origins + near[:, None] * directions, (far - near).clamp(min=1e-3)[:, None] * directions)
 
-    points, due, spent, step, few = [], 2.0, 0.0, 0, held_out.take(range(min(len(held_out), 2)))
+    points, due, spent, step, few = [], seconds / 5, 0.0, 0, held_out.take(range(min(len(held_out), 2)))
     while spent < seconds:
         began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step + 1)
@@ -87,7 +88,7 @@ def kornia_curve(train: Capture, held_out: Capture, seconds: float, seed: int) -
             mean = sum(psnr(v.view(y.shape), y) for v, y in zip(views, few.pictures(0.0))) / len(few)
             points.append({"seconds": round(spent, 2), "step": step, "psnr": round(mean, 3)})
             print(f"  kornia        {spent:7.1f} s  step {step:6d}  {mean:6.2f} dB", flush=True)
-            due = max(spent * 1.3, spent + 1)
+            due = spent + seconds / 5
     return points
 
 
