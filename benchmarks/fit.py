@@ -2,8 +2,8 @@
 
 Run it with `python -m benchmarks.fit`; `--capture` takes any transforms.json capture, else one of a textured toy is
 rendered (90 + 10 views of 100 pixels). Fits run one after another on the same cores; seconds count the set-up (hull,
-occupancy) and the steps, not the reading of pictures nor the scoring. `--out` keeps the table as JSON, the shapes
-against the truth of the toy, and a picture of the curves.
+occupancy) and the steps, not the reading of pictures nor the scoring. `--out` keeps all as JSON: curves, scores
+picture by picture, and the toy's shape against the truth.
 
 `--kinds hash,kornia` adds the NeRF of kornia as a peer, on the same rays; it was taken out of kornia 0.9, so install
 `kornia<0.9` for that (not `torchvision`). It paints over black alone.
@@ -94,12 +94,13 @@ def kornia_curve(train: Capture, held_out: Capture, seconds: float, seed: int) -
 
 def shape_scores(run: Fit, thing: ToyObject) -> dict[str, float | None]:
     """Chamfer distance and IoU against the true shape, in units of the world; none if the field is empty."""
+    capture = run.capture
     try:
         mesh = extract(run.solid, 128, sight=True)
-        overlap = iou(lambda p: run.solid(p)[0], thing.occupancy, run.radius, run.centre, 128)
+        overlap = iou(lambda p: run.solid(p)[0], thing.occupancy, capture.radius, capture.centre, 128)
     except ValueError:
         return {"chamfer": None, "iou": None}
-    mesh.vertices = mesh.vertices * run.radius + run.centre.numpy()
+    mesh.vertices = mesh.vertices * capture.radius + capture.centre.numpy()
     return {"chamfer": round(chamfer(mesh, thing.mesh(192)), 5), "iou": round(overlap, 4)}
 
 

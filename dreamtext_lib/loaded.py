@@ -56,9 +56,9 @@ def of_fit(run: Fit, title: str = "a fit") -> Loaded:
     def picture(pose: Tensor, fov: float, size: int) -> Tensor:
         return run.orbit(pose[None], torch.tensor([fov]), size)[0]
 
-    recipe = run.recipe
-    text = f"A {recipe.kind} field, {run.step} steps, from {len(run.capture)} pictures."
-    return Loaded(title, text, picture, lambda n: extract(run.solid, n, sight=True), run.centre, run.radius)
+    capture = run.capture
+    text = f"A {run.recipe.kind} field, {run.step} steps, from {len(capture)} pictures."
+    return Loaded(title, text, picture, lambda n: extract(run.solid, n, sight=True), capture.centre, capture.radius)
 
 
 def of_dream(run: Dream) -> Loaded:

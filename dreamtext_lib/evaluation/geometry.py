@@ -1,7 +1,6 @@
 """Shapes against the truth: Chamfer distance, and the intersection over the union of their insides."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,13 +9,6 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ..radiance.mesh import density_volume, hidden
-
-
-class ShapeScores(NamedTuple):
-    """How near a shape is to the true one."""
-
-    chamfer: float  # mean distance to the other surface, averaged over both ways, in units of the world
-    iou: float  # share of the union of both insides that lies in both, 0..1
 
 
 def chamfer(mesh: trimesh.Trimesh, truth: trimesh.Trimesh, points: int = 20_000, seed: int = 0) -> float:

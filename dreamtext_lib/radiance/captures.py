@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..runs import write_json
+from .cameras import meeting_point
 
 LENS = ("k1", "k2", "p1", "p2")  # distortion as OpenCV names it
 MARGIN = 1.1  # the ball that is fitted is larger by this than the one that all cameras see whole
@@ -252,13 +253,10 @@ def read_lens(values: dict, shape: tuple[int, int], now: Sequence[int], where: s
 
 def ball(capture: Capture) -> tuple[Tensor, float]:
     """Centre and radius of the ball to fit: nearest to all optical axes; what every camera sees whole, and a margin."""
-    axis, position = -capture.pose[..., 2].double(), capture.pose[..., 3].double()  # (N, 3)
-    across = torch.eye(3, dtype=torch.float64) - axis[:, :, None] * axis[:, None]  # (N, 3, 3) projects along the axis
-    right = (across @ position[..., None]).sum(0)  # (3, 1)
-    centre = torch.linalg.lstsq(across.sum(0), right, driver="gelsd").solution[:, 0]
+    centre = meeting_point(capture.pose)
     height, width = capture.size
     half = (torch.tensor([width, height]) / 2 / capture.focal).amin(-1).atan()  # (N,) the narrower half angle
-    seen = (position - centre).norm(dim=-1) * half.sin()
+    seen = (capture.pose[..., 3] - centre).norm(dim=-1) * half.sin()
     return centre.float(), max(MARGIN * seen.min().item(), 1e-6)
 
 

@@ -75,7 +75,7 @@ class Record(NamedTuple):
     step: int  # steps done, from 1
     loss: float
     psnr: float  # of the step's own rays, dB
-    samples: float  # samples a ray that the field was asked for
+    samples: float  # samples a ray that painted something
     seconds: float
 
 
@@ -90,7 +90,6 @@ class Fit:
 
     def __post_init__(self) -> None:
         r, generator = self.recipe, torch.Generator().manual_seed(self.seed)
-        self.centre, self.radius = self.capture.centre, self.capture.radius
         self.field, self.coarse = new_field(r, generator), None
         clear = self.capture.has_alpha
         self.pool = worthwhile(self.capture) if clear else torch.arange(self.capture.rgba[..., 0].numel())
@@ -105,17 +104,22 @@ class Fit:
         else:
             if r.kind == "hierarchical":
                 self.coarse = new_field(r, generator)
-            net = [p for module in self.parts[0].values() for p in module.parameters()]
+            net = [p for module in self.modules.values() for p in module.parameters()]
             groups = [{"params": net, "lr": r.rate_nerf}]
         for group in groups:
             group["first"] = group["lr"]
         self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
     @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The parts that this kind of fit has, by name."""
+        every = {"field": self.field, "coarse": self.coarse, "occupancy": self.occupancy}
+        return {name: module for name, module in every.items() if module is not None}
+
+    @property
     def parts(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
         """Modules and optimisers by name, as `runs.pack` takes them."""
-        modules = {"field": self.field, "coarse": self.coarse, "occupancy": self.occupancy}
-        return {k: m for k, m in modules.items() if m is not None}, {"optimiser": getattr(self, "optimiser", None)}
+        return self.modules, {"optimiser": self.optimiser}
 
     def run(self) -> Iterator[Record]:
         """The remaining steps, one record each. The seed and the step alone fix a step's random numbers."""
@@ -151,11 +155,11 @@ class Fit:
         if self.occupancy is not None and self.step % r.every == 0:
             self.occupancy.update(self.field.density, generator)
         error = (composite(rendered.rgb, rendered.opacity, wall).detach() - pixels).square().mean().item()
-        asked = (rendered.weights > 0).float().sum(-1).mean().item()
-        return Record(self.step, loss.item(), decibel(error), asked, time.perf_counter() - began)
+        painted = (rendered.weights > 0).float().sum(-1).mean().item()
+        return Record(self.step, loss.item(), decibel(error), painted, time.perf_counter() - began)
 
     @torch.no_grad()
-    def render(self, origins: Tensor, directions: Tensor, samples: int | None = None) -> Rendered:
+    def render(self, origins: Tensor, directions: Tensor) -> Rendered:
         """R rays, in units of the ball, at the centres of the bins."""
         r, parts = self.recipe, []
         stop = STOP if r.kind == "hash" else 0.0
@@ -163,7 +167,7 @@ class Fit:
             if self.coarse is not None:
                 parts.append(render_hierarchical(self.coarse, self.field, o, d, r.samples, r.extra)[1])
             else:
-                parts.append(render_rays(self.field, self.occupancy, o, d, samples or r.samples, view=True, stop=stop))
+                parts.append(render_rays(self.field, self.occupancy, o, d, r.samples, view=True, stop=stop))
         return Rendered(*(torch.cat(v) for v in zip(*parts)))
 
     def solid(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -197,10 +201,8 @@ class Fit:
 
     def save(self, folder: Path, capture: Path | str = "") -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""
-        place = {"centre": self.centre.tolist(), "radius": self.radius}
-        write_json(folder / "recipe.json", {"capture": str(capture), "seed": self.seed, **place, **asdict(self.recipe)})
-        modules, optimisers = self.parts
-        write_tensors(folder / "checkpoint.safetensors", pack(modules, optimisers), {"step": self.step})
+        write_json(folder / "recipe.json", {"capture": str(capture), "seed": self.seed, **asdict(self.recipe)})
+        write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), {"step": self.step})
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe."""
@@ -224,13 +226,13 @@ def decibel(error: float) -> float:
 
 
 def read_fit(folder: Path) -> tuple[dict, FitRecipe]:
-    """Capture, seed, centre and radius, and the recipe of a run's folder. Raises ValueError if it holds no fit."""
+    """Capture and seed, and the recipe of a run's folder. Raises ValueError if it holds no fit."""
     path = Path(folder) / "recipe.json"
     if not path.is_file() or not (Path(folder) / "checkpoint.safetensors").is_file():
         raise ValueError(f"the folder '{folder}' holds no run: recipe.json or checkpoint.safetensors is missing")
     try:
         values = json.loads(path.read_text())
-        about = {key: values.pop(key) for key in ("capture", "seed", "centre", "radius")}
+        about = {key: values.pop(key) for key in ("capture", "seed")}
         return about, FitRecipe(**values)
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"'{path}' is not the recipe of a fit ({error})") from error

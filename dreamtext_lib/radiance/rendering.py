@@ -111,8 +111,8 @@ def render_samples(
     """Render R rays at the distances t (R, S), whose bins have the lengths delta (R, S) or (R, 1), by (3.13).
 
     `hit` (R,) bool: the rays that are looked at, None for all. `view`: the field is asked with the direction of the ray
-    as well, field(points, directions). `stop` above 0: the field's `density` is asked first, without gradient, and
-    samples that less than this share of the light reaches are dropped; each would paint less than that. More than
+    as well, field(points, directions). `stop` above 0: the field's `density` is asked first, without gradient, and the
+    samples that less than this share of the light reaches are dropped; all of them together would paint less. More than
     `chunk` samples go to the field piece by piece, and its inner values are computed again for the gradient instead of
     kept: memory grows with the chunk, not with the picture.
     """

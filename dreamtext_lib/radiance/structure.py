@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .cameras import meeting_point
 from .captures import write_transforms
 
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -235,9 +236,7 @@ def upright(structure: Structure, radius: float = 0.9) -> Structure:
     The origin is the point nearest to all optical axes, up the mean of the cameras' up, and the scale puts 98 of 100
     points within `radius`. This serves who walks around an object; it is `colmap2nerf`'s choice, but for the scale.
     """
-    backward, position = structure.pose[:, :, 2], structure.pose[:, :, 3]
-    off_axis = torch.eye(3, dtype=torch.float64) - backward[:, :, None] * backward[:, None]  # (N, 3, 3) projectors
-    centre = torch.linalg.solve(off_axis.sum(0), (off_axis @ position[..., None]).sum(0)[:, 0])
+    position, centre = structure.pose[:, :, 3], meeting_point(structure.pose)
     up = torch.nn.functional.normalize(structure.pose[:, :, 1].mean(0), dim=0)
     front = position[0] - centre
     front = torch.nn.functional.normalize(front - (front @ up) * up, dim=0)  # the first picture shows the front

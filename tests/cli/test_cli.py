@@ -11,22 +11,13 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import trimesh
+from commands import run
 from PIL import Image
 
 from dreamtext_lib import cli, runs
 from dreamtext_lib.profile import PROFILES
 
 SHORT = ["--steps", "4", "--size", "16", "--samples", "12", "--occupancy", "16"]
-
-
-def run(capsys, *arguments):
-    """Status, standard output and standard error of a command."""
-    try:
-        status = cli.main([str(a) for a in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    out = capsys.readouterr()
-    return status, out.out, out.err
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import socket
 import pytest
 import torch
 import trimesh
+from commands import run
 
 from dreamtext_lib import cli
 from dreamtext_lib.loaded import load_run
@@ -19,16 +20,6 @@ SHORT = [
     "--steps", "120", "--batch", "512", "--samples", "48", "--few", "24", "--levels", "4", "--finest", "48",
     "--occupancy", "24",
 ]  # fmt: skip
-
-
-def run(capsys, *arguments):
-    """Status, standard output and standard error of a command."""
-    try:
-        status = cli.main([str(a) for a in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    out = capsys.readouterr()
-    return status, out.out, out.err
 
 
 @pytest.fixture(scope="module")
