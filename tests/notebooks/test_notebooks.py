@@ -34,19 +34,17 @@ def test_a_notebook_is_committed_as_it_ran(path):
     assert path.stat().st_size < 3e6
 
 
-TIMED = [p for p in SEEN if any("print(ran())" in c.source for c in cells(p.values[0]))]
+LONG = {
+    "05_ddpm": 720,
+    "06_samplers": 360,
+}  # seconds; these two are known to take longer than the five minutes aimed at
 
 
-def test_most_chapters_are_timed():
-    assert len(TIMED) >= len(SEEN) - 2
-
-
-@pytest.mark.parametrize("path", TIMED)
-def test_a_chapter_says_how_long_it_took(path):
-    """Five minutes on two idle cores are aimed at; some of the committed runs had a busy machine."""
+@pytest.mark.parametrize("path", SEEN)
+def test_a_chapter_says_how_long_it_took_and_keeps_to_its_time(path):
     printed = "".join(o.get("text", "") for c in cells(path) for o in c.outputs)
     minutes, seconds = re.search(r"the whole chapter ran in (\d+) min (\d\d) s on \d thread", printed).groups()
-    assert 60 * int(minutes) + int(seconds) <= 720
+    assert 60 * int(minutes) + int(seconds) <= LONG.get(path.stem, 300)
 
 
 @pytest.mark.parametrize("path", SEEN)
