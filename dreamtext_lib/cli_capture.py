@@ -181,10 +181,9 @@ def export(a: Namespace) -> int:
 
 def reconstruct(a: Namespace) -> int:
     """The cameras of a video or of photographs, as a capture for `fit`."""
-    import shutil
-
-    from .radiance.structure import frames_of_video, pictures_of, upright, write_capture
+    from .radiance.frames import copy_upright, frames_of_video, pictures_of
     from .radiance.structure import reconstruct as place
+    from .radiance.structure import upright, write_capture
 
     if not a.pictures.exists():
         raise ValueError(f"there is no video or folder '{a.pictures}'")
@@ -198,7 +197,7 @@ def reconstruct(a: Namespace) -> int:
     else:
         images.mkdir(parents=True)
         for file in pictures_of(a.pictures):
-            shutil.copy2(file, images / file.name)
+            copy_upright(file, images / file.name)
     taken = len(pictures_of(images))
     print(f"placing {taken} pictures; this takes minutes", flush=True)
     structure = upright(place(images))

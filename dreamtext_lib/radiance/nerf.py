@@ -6,7 +6,7 @@ from torch.nn.functional import relu, softplus
 
 from .cameras import sphere_interval
 from .positional import positional_encoding
-from .rendering import CHUNK, Rendered, composite, intervals, render_rays, render_samples, stratified
+from .rendering import CHUNK, Rendered, cells, composite, render_rays, render_samples, stratified
 
 
 class NeRF(nn.Module):
@@ -93,14 +93,15 @@ def render_hierarchical(
 ) -> tuple[Rendered, Rendered]:
     """R rays rendered twice: by `coarse` at `samples` even places, by `fine` at these and `extra` where it matters.
 
-    The extra places are drawn from the coarse weights (`importance`), without gradient. Shapes as in `render_rays`.
+    The extra places are drawn from the coarse weights (`importance`), without gradient. Each sample stands for the
+    stretch that is nearest to it (`cells`), as in `render_rays`, whose shapes these are.
     """
     first = render_rays(coarse, None, origins, directions, samples, radius, generator, True, chunk=chunk)
     near, far, hit = sphere_interval(origins, directions, radius)  # (R,) each
     steps = torch.linspace(0, 1, samples + 1, device=near.device, dtype=near.dtype)
     edges = near[:, None] + (far - near)[:, None] * steps  # (R, S + 1)
     t = torch.cat([first.t, importance(edges, first.weights, extra, generator)], -1).sort(-1).values  # (R, S + extra)
-    return first, render_samples(fine, None, origins, directions, t, intervals(t, far), hit, True, chunk=chunk)
+    return first, render_samples(fine, None, origins, directions, t, cells(t, near, far), hit, True, chunk=chunk)
 
 
 def nerf_loss(coarse: Rendered, fine: Rendered, pixels: Tensor, background: Tensor | float) -> Tensor:

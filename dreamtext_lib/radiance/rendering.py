@@ -47,6 +47,15 @@ def intervals(t: Tensor, far: Tensor) -> Tensor:
     return torch.cat([t[..., 1:], far[..., None]], -1) - t
 
 
+def cells(t: Tensor, near: Tensor, far: Tensor) -> Tensor:
+    """Lengths of the stretches that are nearest to each sample: t (..., S) ascending, near, far (...) -> (..., S).
+
+    They fill near..far without a gap; `intervals` leaves out what is before the first sample.
+    """
+    edges = torch.cat([near[..., None], (t[..., 1:] + t[..., :-1]) / 2, far[..., None]], -1)  # (..., S + 1)
+    return edges.diff(dim=-1)
+
+
 def transmittance(density: Tensor, delta: Tensor) -> Tensor:
     """Share of light that reaches each bin (3.11): T_i = exp(-sum_{j<i} sigma_j delta_j), from T_1 = 1.
 

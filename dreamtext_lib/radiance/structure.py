@@ -1,8 +1,8 @@
-"""Structure from motion: frames of a video or a folder of photographs to poses, by COLMAP (Schönberger and Frahm 2016).
+"""Structure from motion: pictures to poses, by COLMAP (Schönberger and Frahm 2016).
 
 COLMAP finds features (Lowe's SIFT), matches them between pictures, and moves cameras and points until each point falls
 where it was seen. It is the optional package `pycolmap`. Its world has no scale, no origin and no up: `upright` chooses
-them, `align` takes them from a truth. Poses are those of `cameras`: camera to world, OpenGL, (N, 3, 4), float64.
+them, `poses.align` takes them from a truth. Poses are those of `cameras`: camera to world, OpenGL, (N, 3, 4), float64.
 """
 
 import tempfile
@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-import imageio_ffmpeg
 import numpy as np
 import torch
 from PIL import Image
@@ -18,14 +17,15 @@ from torch import Tensor
 
 from .cameras import meeting_point
 from .captures import write_transforms
+from .frames import pictures_of
+from .poses import Similarity
 
-ENDINGS = (".png", ".jpg", ".jpeg")
 ADVICE = "surfaces need texture, and neighbouring pictures more overlap"
 FLIP = torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)  # COLMAP's camera axes: right, down, forward
 
 
 class Intrinsics(NamedTuple):
-    """The pinhole that all pictures share, in pixels, with the names of `transforms.json`."""
+    """The camera that all pictures share, in pixels, with the names of `transforms.json`."""
 
     fl_x: float  # focal lengths
     fl_y: float
@@ -33,6 +33,7 @@ class Intrinsics(NamedTuple):
     cy: float
     w: int  # sides of a picture
     h: int
+    k1: float = 0.0  # of the lens: a ray at r from the axis, in focal lengths, falls at r (1 + k1 r^2)
 
 
 class Sightings(NamedTuple):
@@ -60,87 +61,13 @@ class Structure(NamedTuple):
         return (at - self.seen.pixel).norm(dim=1)
 
 
-class Similarity(NamedTuple):
-    """x -> scale rotation x + translation."""
-
-    scale: float
-    rotation: Tensor  # (3, 3)
-    translation: Tensor  # (3,)
-
-    def points(self, x: Tensor) -> Tensor:
-        """Points (..., 3), moved."""
-        return self.scale * x @ self.rotation.T + self.translation
-
-    def pose(self, pose: Tensor) -> Tensor:
-        """Poses (N, 3, 4), moved: axes turn, positions move and stretch."""
-        return torch.cat([self.rotation @ pose[:, :, :3], self.points(pose[:, :, 3])[..., None]], -1)
-
-
 def project(points: Tensor, pose: Tensor, intrinsics: Intrinsics) -> Tensor:
     """Where points (M, 3) fall in the pictures of poses (M, 3, 4): pixels x, y from the top left corner, (M, 2)."""
     x, y, z = ((points - pose[:, :, 3])[:, None] @ pose[:, :, :3])[:, 0].unbind(-1)  # right, up, backward
-    fl_x, fl_y, cx, cy, _, _ = intrinsics
-    return torch.stack([cx + fl_x * x / -z, cy - fl_y * y / -z], -1)
-
-
-def frames_of_video(path: str | Path, out: Path, count: int = 48) -> list[Path]:
-    """Write `count` frames of a video as PNG: from each of `count` equal stretches of time the sharpest (`sharpness`).
-
-    A shorter video gives all its frames. Raises FileNotFoundError, ValueError if the file holds no frame.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no video '{path}'")
-    if count < 1:
-        raise ValueError(f"{count} frames cannot be taken from a video; ask for at least 3")
-    try:
-        total, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
-        reader = imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24")
-        width, height = next(reader)["size"]
-    except (RuntimeError, OSError) as error:
-        raise ValueError(f"'{path}' holds no frame that ffmpeg can read; give an MP4 or MOV file") from error
-    if total < 1:
-        raise ValueError(f"'{path}' holds no frame; give an MP4 or MOV file")
-    count, best = min(count, total), {}
-    for i, data in enumerate(reader):
-        frame = np.frombuffer(data, np.uint8).reshape(height, width, 3)
-        window, sharp = min(i * count // total, count - 1), sharpness(frame)
-        if sharp > best.get(window, (-1.0,))[0]:
-            best[window] = sharp, frame
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out / f"{window:04d}.png" for window in sorted(best)]
-    for file, window in zip(files, sorted(best)):
-        Image.fromarray(best[window][1]).save(file)
-    return files
-
-
-def sharpness(frame: np.ndarray) -> float:
-    """Variance of the Laplacian of a picture (H, W, 3): motion blur takes away what this counts."""
-    grey = frame.astype(np.float32).mean(-1)
-    return float((grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]).var())
-
-
-def pictures_of(folder: str | Path) -> list[Path]:
-    """The pictures of a folder by name. Raises FileNotFoundError, ValueError for fewer than 3, a broken or odd one."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder '{folder}'")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
-    if len(files) < 3:
-        raise ValueError(
-            f"the folder '{folder}' holds {len(files)} pictures ({', '.join(ENDINGS)}); give at least 3, better 30"
-        )
-    first = None
-    for file in files:
-        try:
-            with Image.open(file) as picture:
-                size = picture.size
-        except OSError as error:  # PIL's UnidentifiedImageError is one
-            raise ValueError(f"'{file}' is not a picture that can be read; take it out of the folder") from error
-        first = first or size
-        if size != first:
-            raise ValueError(f"'{file}' has another size than '{files[0].name}'; give pictures of one camera")
-    return files
+    fl_x, fl_y, cx, cy, _, _, k1 = intrinsics
+    x, y = x / -z, y / -z
+    bent = 1 + k1 * (x * x + y * y)
+    return torch.stack([cx + fl_x * x * bent, cy - fl_y * y * bent], -1)
 
 
 def colmap() -> ModuleType:
@@ -158,12 +85,14 @@ def reconstruct(
     sequential: bool = False,
     features: int = 4096,
     focal: float | None = None,
+    lens: bool = True,
     least: float = 0.5,
     threads: int = 1,
     seed: int = 0,
 ) -> Structure:
-    """Poses of the pictures in a folder, all of one pinhole camera; without `focal`, in pixels, its lens is found too.
+    """Poses of the pictures in a folder, all of one camera, whose focal length and k1 are found with them.
 
+    focal: the focal length in pixels, if it is known. lens: whether to look for k1; without, it is a pinhole.
     sequential: match each picture with the next ten alone, for long videos, not all with all. features: at most, in a
     picture. least: share of the pictures that has to be placed. One thread and one seed give the same poses again.
     Raises as `pictures_of` and `colmap` do, and ValueError if fewer pictures can be placed.
@@ -176,10 +105,10 @@ def reconstruct(
     extraction.sift.max_num_features = features
     verification.ransac.random_seed = mapping.random_seed = seed
     mapping.min_model_size = 3
-    reader = pycolmap.ImageReaderOptions(camera_model="SIMPLE_PINHOLE")
+    reader = pycolmap.ImageReaderOptions(camera_model="SIMPLE_RADIAL" if lens else "SIMPLE_PINHOLE")
     if focal is not None:
         with Image.open(files[0]) as picture:
-            reader.camera_params = f"{focal},{picture.width / 2},{picture.height / 2}"
+            reader.camera_params = f"{focal},{picture.width / 2},{picture.height / 2}" + ",0" * lens
         mapping.ba_refine_focal_length = False
     match = pycolmap.match_sequential if sequential else pycolmap.match_exhaustive
     with tempfile.TemporaryDirectory() as scratch:
@@ -211,7 +140,7 @@ def structure_of(model: object) -> Structure:
         turn = torch.from_numpy(world.rotation.matrix().copy()) * FLIP  # right, up, backward
         pose.append(torch.cat([turn, torch.from_numpy(world.translation.copy())[:, None]], -1))
     camera = next(iter(model.cameras.values()))
-    matrix = camera.calibration_matrix()
+    matrix, k1 = camera.calibration_matrix(), float(camera.params[3]) if len(camera.params) > 3 else 0.0
     points = list(model.points3D.values())
     row = {image.image_id: i for i, image in enumerate(images)}
     seen = [
@@ -223,7 +152,7 @@ def structure_of(model: object) -> Structure:
     return Structure(
         [image.name for image in images],
         torch.stack(pose),
-        Intrinsics(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], camera.width, camera.height),
+        Intrinsics(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], camera.width, camera.height, k1),
         torch.tensor(np.array([point.xyz for point in points])),
         torch.tensor(np.array([point.color for point in points])) / 255,
         Sightings(seen[:, 0].long(), seen[:, 1].long(), seen[:, 2:]),
@@ -250,30 +179,3 @@ def write_capture(structure: Structure, path: Path, images: str = "images") -> N
     """Write a `transforms.json` of all placed pictures; `images` is their folder, seen from it."""
     names = [f"{images}/{name}" for name in structure.names]
     write_transforms(path, names, structure.pose, **structure.intrinsics._asdict())
-
-
-def align(estimated: Tensor, true: Tensor) -> Similarity:
-    """The similarity that lays estimated positions onto true ones with the least squared error (Umeyama 1991).
-
-    estimated, true: poses (N, 3, 4) or points (N, 3), N >= 3 and not on a line. Raises ValueError for other shapes.
-    """
-    if estimated.shape != true.shape or len(true) < 3:
-        raise ValueError(f"alignment wants 3 or more pairs, not {tuple(estimated.shape)} and {tuple(true.shape)}")
-    x, y = (v[..., 3] if v.ndim == 3 else v for v in (estimated.double(), true.double()))
-    a, b = x - x.mean(0), y - y.mean(0)
-    u, s, vh = torch.linalg.svd(b.T @ a)
-    sign = torch.tensor([1.0, 1.0, torch.linalg.det(u @ vh).sign()], dtype=torch.float64)  # a rotation, no mirror
-    rotation = u @ (sign[:, None] * vh)
-    scale = ((s * sign).sum() / a.square().sum()).item()
-    return Similarity(scale, rotation, y.mean(0) - scale * rotation @ x.mean(0))
-
-
-def pose_errors(estimated: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-    """How far poses (N, 3, 4) in one world are from true ones: angles in degrees, (N,), and distances (N,).
-
-    A distance counts in shares of the true camera's distance from the origin, where the object stands.
-    """
-    estimated, true = estimated.double(), true.double()
-    gap = (estimated[:, :, :3] - true[:, :, :3]).flatten(1).norm(dim=1)  # 2 sqrt(2) sin(angle / 2)
-    degrees = torch.rad2deg(2 * torch.asin((gap / 8**0.5).clamp(max=1)))
-    return degrees, (estimated[:, :, 3] - true[:, :, 3]).norm(dim=1) / true[:, :, 3].norm(dim=1)

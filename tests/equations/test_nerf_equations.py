@@ -74,6 +74,17 @@ def test_the_gradient_reaches_both_networks_and_not_the_places_of_the_samples(ge
     assert alone is None  # the fine picture does not teach the coarse network where to look
 
 
+def test_the_fine_rendering_drops_no_stretch_of_a_ray():
+    def fog(points, directions):  # uniform: the whole chord of 2 is seen, wherever the samples are
+        return torch.full_like(points[:, 0], 0.7), torch.ones_like(points)
+
+    origins, directions = torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]])
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        fine = render_hierarchical(fog, fog, origins, directions, 4, 4, 1.0, generator)[1]
+        assert fine.opacity.item() == pytest.approx(1 - math.exp(-0.7 * 2), abs=1e-5)
+
+
 def test_importance_follows_the_weights(generator):
     edges = torch.linspace(0, 4, 5, dtype=DOUBLE).expand(2000, 5)
     weight = torch.tensor([0.0, 3.0, 0.0, 1.0], dtype=DOUBLE).expand(2000, 4)

@@ -9,24 +9,21 @@ import torch
 from PIL import Image
 
 from dreamtext_lib.radiance.cameras import Cameras, orbit, rays, turntable
+from dreamtext_lib.radiance.captures import undistort
+from dreamtext_lib.radiance.frames import copy_upright, frames_of_video, pictures_of, sharpness
+from dreamtext_lib.radiance.poses import Similarity, align, pose_errors
 from dreamtext_lib.radiance.structure import (
     Intrinsics,
     Sightings,
-    Similarity,
     Structure,
-    align,
-    frames_of_video,
-    pictures_of,
-    pose_errors,
     project,
     reconstruct,
-    sharpness,
     upright,
     write_capture,
 )  # fmt: skip
 from dreamtext_lib.toybox.objects import ToyObject
 from dreamtext_lib.toybox.stage import film, noise
-from dreamtext_lib.viewing.turntable import write_video
+from dreamtext_lib.viewing.turntable import write_picture, write_video
 
 NOTHING = Sightings(torch.zeros(0).long(), torch.zeros(0).long(), torch.zeros(0, 2))
 
@@ -95,6 +92,16 @@ def test_project_inverts_the_rays(poses):
         assert torch.allclose(at, torch.stack([x, y], -1).reshape(-1, 2).double())
 
 
+def test_project_bends_rays_as_a_capture_reads_them(poses):
+    lens = Intrinsics(9.0, 9.0, 4.0, 4.0, 8, 8, -0.2)
+    points = 0.4 * torch.randn(50, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    pose = poses[:1].expand(50, 3, 4)
+    at = (project(points, pose, lens) - 4) / 9
+    bent = torch.tensor([[-0.2, 0, 0, 0]], dtype=torch.float64).expand(50, 4)
+    straight = (project(points, pose, lens._replace(k1=0.0)) - 4) / 9
+    assert (at - straight).abs().max() > 1e-3 and torch.allclose(undistort(at, bent), straight, atol=1e-8)
+
+
 def test_upright_undoes_any_world_up_to_the_first_azimuth(poses):
     ball = torch.randn(500, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     ball = 0.7 * torch.nn.functional.normalize(ball, dim=1)
@@ -112,15 +119,29 @@ def test_upright_undoes_any_world_up_to_the_first_azimuth(poses):
 
 def test_transforms_are_those_of_instant_ngp(poses, tmp_path):
     names = [f"{i:04d}.png" for i in range(7)]
-    empty, lens = torch.zeros(0, 3), Intrinsics(300.0, 301.0, 128.0, 96.0, 256, 192)
+    empty, lens = torch.zeros(0, 3), Intrinsics(300.0, 301.0, 128.0, 96.0, 256, 192, -0.1)
     write_capture(Structure(names, poses, lens, empty, empty, NOTHING), tmp_path / "transforms.json")
     read = json.loads((tmp_path / "transforms.json").read_text())
-    assert {k: read[k] for k in ("fl_x", "fl_y", "cx", "cy", "w", "h")} == {
-        "fl_x": 300.0, "fl_y": 301.0, "cx": 128.0, "cy": 96.0, "w": 256, "h": 192,
+    assert {k: v for k, v in read.items() if k != "frames"} == {
+        "fl_x": 300.0, "fl_y": 301.0, "cx": 128.0, "cy": 96.0, "w": 256, "h": 192, "k1": -0.1,
     }  # fmt: skip
     assert [frame["file_path"] for frame in read["frames"]] == [f"images/{name}" for name in names]
     matrices = torch.tensor([frame["transform_matrix"] for frame in read["frames"]], dtype=torch.float64)
     assert torch.equal(matrices[:, :3], poses) and matrices[:, 3].tolist() == [[0, 0, 0, 1]] * 7
+
+
+def test_a_photograph_that_lies_on_its_side_is_turned(tmp_path):
+    lying = Image.new("RGB", (16, 20), (200, 10, 10))
+    note = Image.Exif()
+    note[0x0112] = 6  # turn by a quarter, clockwise
+    folder = pictures(tmp_path / "photos")
+    lying.save(folder / "9.jpg", exif=note, quality=95)
+    files = pictures_of(folder)  # of one size, all of them
+    for file in files:
+        copy_upright(file, tmp_path / file.name)
+    with Image.open(tmp_path / "9.jpg") as turned_now:
+        assert turned_now.size == (20, 16) and turned_now.getexif().get(0x0112, 1) == 1
+    assert (tmp_path / "0.png").read_bytes() == files[0].read_bytes()
 
 
 def test_the_sharpest_frame_of_each_window_is_taken(tmp_path):
@@ -199,3 +220,24 @@ def test_colmap_finds_the_cameras_of_a_film(tmp_path):
     assert (standing.pose[:, 2, 3] > 0).all(), "all cameras are above the plate"
     with pytest.raises(ValueError, match=r"0 of 4 pictures.*texture.*overlap"):
         reconstruct(pictures(tmp_path / "blank"))
+
+
+def test_colmap_finds_the_bend_of_a_lens(tmp_path):
+    pytest.importorskip("pycolmap")
+    along, size, k1 = torch.linspace(0, 1, 14), 240, -0.6
+    focal = size / 2 / np.tan(np.deg2rad(20.5))
+    cameras = Cameras(130 * along, 12 + 25 * along, torch.full((14,), 2.85), torch.full((14,), 41.0))
+    shots = film(ToyObject("teapot", "blue"), cameras, size=size).rgb.permute(0, 3, 1, 2)
+    at = (torch.stack(torch.meshgrid(*[torch.arange(size) + 0.5] * 2, indexing="xy"), -1) - size / 2) / focal
+    lens = torch.tensor([k1, 0, 0, 0]).expand(size**2, 4)
+    straight = undistort(at.view(-1, 2), lens).view(1, size, size, 2) * focal / (size / 2)  # in -1..1
+    for i, shot in enumerate(shots):
+        bent = torch.nn.functional.grid_sample(shot[None], straight, align_corners=False, padding_mode="border")
+        write_picture(bent[0].permute(1, 2, 0), tmp_path / f"{i:04d}.png")
+    true = cameras.pose.double()
+    off = {}
+    for bends in (True, False):
+        found = reconstruct(tmp_path, focal=focal, lens=bends)
+        off[bends] = pose_errors(align(found.pose, true).pose(found.pose), true)[0].median()
+        assert abs(found.intrinsics.k1 / k1 - 1) < 0.25 if bends else found.intrinsics.k1 == 0
+    assert off[True] < off[False] / 2
