@@ -34,17 +34,11 @@ def test_a_notebook_is_committed_as_it_ran(path):
     assert path.stat().st_size < 3e6
 
 
-LONG = {
-    "05_ddpm": 720,
-    "06_samplers": 360,
-}  # seconds; these two are known to take longer than the five minutes aimed at
-
-
 @pytest.mark.parametrize("path", SEEN)
 def test_a_chapter_says_how_long_it_took_and_keeps_to_its_time(path):
     printed = "".join(o.get("text", "") for c in cells(path) for o in c.outputs)
     minutes, seconds = re.search(r"the whole chapter ran in (\d+) min (\d\d) s on \d thread", printed).groups()
-    assert 60 * int(minutes) + int(seconds) <= LONG.get(path.stem, 300)
+    assert 60 * int(minutes) + int(seconds) <= 300
 
 
 @pytest.mark.parametrize("path", SEEN)
