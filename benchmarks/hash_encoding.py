@@ -10,12 +10,14 @@ floor + 1 as the upper corner.
 
 import argparse
 import time
+from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor, nn
 
 from dreamtext_lib.radiance.encoding import PRIMES, HashGrid, resolutions
+from dreamtext_lib.runs import write_json
 
 
 class EightGathers(nn.Module):
@@ -56,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     generator = torch.Generator().manual_seed(0)
@@ -63,6 +66,7 @@ def main() -> None:
         "16 levels x 2 x 2^19, 65,536 points": ((16, 2, 19, 16, 2048, 1.1), 65536),
         "6 levels x 2 x 2^14, 18,000 points": ((6, 2, 14, 6, 48, 1.1), 18000),
     }
+    kept = {}
     for name, (shape, count) in cases.items():
         grids = {"eight gathers": EightGathers(*shape), "this library": HashGrid(*shape)}
         points = (torch.rand(count, 3, generator=generator) * 2 - 1) * 1.1
@@ -74,12 +78,15 @@ def main() -> None:
                 times[form] += [measured] if repetition else []  # the first one warms up
         print(f"\n{name}, {arguments.threads} threads, least (median) of {arguments.repeat}")
         print(f"{'form':15}{'forward':>18}{'backward':>18}{'both':>18}{'ratio':>8}")
-        first = None
+        first, kept[name] = None, {}
         for form, rows in times.items():
             columns = [*zip(*rows), [sum(row) for row in rows]]
             cells = "".join(f"{f'{min(c):.1f} ({median(c):.1f})':>18}" for c in columns)
             first = first or min(columns[-1])
+            kept[name][form] = {k: round(min(c), 2) for k, c in zip(("forward", "backward", "both"), columns)}
             print(f"{form:15}{cells}{first / min(columns[-1]):>7.1f}x")
+    if arguments.out:
+        write_json(arguments.out, {"threads": arguments.threads, "cases": kept})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
+
+from dreamtext_lib.runs import write_json
 
 CASE = """
 import json, resource, sys, time, torch
@@ -50,7 +53,8 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs="+", default=[1 << 40, 1 << 18])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=float, default=20, help="GiB that a case may take before it is given up")
-    a = parser.parse_args()
+    parser.add_argument("--out", type=Path)
+    a, rows = parser.parse_args(), []
     base, _ = measure(0, 1, a.threads, a.limit)
     print(f"library and field alone: {base:.2f} GiB")
     for chunk in a.chunks:
@@ -58,7 +62,11 @@ def main() -> None:
         for size in a.sizes:
             found = measure(size, chunk, a.threads, a.limit)
             text = f"more than {a.limit:g} GiB" if found is None else f"{found[0] - base:6.2f} GiB, {found[1]:6.1f} s"
+            gib = None if found is None else round(found[0] - base, 3)
+            rows.append({"size": size, "chunk": None if chunk >= 1 << 40 else chunk, "gib": gib})
             print(f"{name:26s} {size:4d} px {size * size * 128 / 1e6:6.2f} M samples: {text}", flush=True)
+    if a.out:
+        write_json(a.out, {"threads": a.threads, "limit": a.limit, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from .radiance.fit import Fit, FitRecipe, read_fit
 
 if TYPE_CHECKING:
     import trimesh
+    from PIL.Image import Image
 
     from .loaded import Loaded
 
@@ -42,6 +43,7 @@ def add_commands(commands: "ArgumentParser") -> None:
     reconstruct.add_argument("pictures", type=Path, help="a video, or a folder of photographs")
     reconstruct.add_argument("--out", type=Path, required=True, help="capture folder to write, for dreamtext fit")
     reconstruct.add_argument("--count", type=int, default=80, help="frames to take from a video (default 80)")
+    reconstruct.add_argument("--cut-out", action="store_true", help="make the plain wall behind the object transparent")
 
 
 def plan(a: Namespace) -> tuple[Path, int, FitRecipe, Path]:
@@ -82,7 +84,7 @@ def fit(a: Namespace) -> int:
     if not capture.has_alpha:
         print(
             "note: the pictures have no transparent pixel, so all that is not the object is taken for a wall of grey "
-            f"{recipe.background:g}; cut the object out, or set --background",
+            f"{recipe.background:g}; cut the object out (reconstruct --cut-out), or set --background",
             file=sys.stderr,
         )
     run = Fit(capture, recipe, seed)
@@ -179,6 +181,32 @@ def export(a: Namespace) -> int:
     return 0
 
 
+def cutting(file: Path) -> "Image":
+    """A picture whose plain wall is transparent. Raises ValueError, with the file's name, if the wall is not plain."""
+    import numpy as np
+    from PIL import Image
+
+    from .radiance.frames import cut_out
+
+    with Image.open(file) as image:
+        picture = np.array(image.convert("RGB"))
+    try:
+        return Image.fromarray(cut_out(picture))
+    except ValueError as error:
+        raise ValueError(f"'{file}' cannot be cut out: {error}") from error
+
+
+def cut(file: Path) -> str:
+    """Put a PNG with a transparent wall in the place of a picture; its name."""
+    picture, to = cutting(file), file.with_suffix(".png")
+    if to.exists() and to != file:
+        to = file.with_name(f"{file.name}.png")
+    picture.save(to)
+    if to != file:
+        file.unlink()
+    return to.name
+
+
 def reconstruct(a: Namespace) -> int:
     """The cameras of a video or of photographs, as a capture for `fit`."""
     from .radiance.frames import copy_upright, frames_of_video, pictures_of
@@ -198,9 +226,15 @@ def reconstruct(a: Namespace) -> int:
         images.mkdir(parents=True)
         for file in pictures_of(a.pictures):
             copy_upright(file, images / file.name)
-    taken = len(pictures_of(images))
+    files = pictures_of(images)
+    if a.cut_out:  # a wall that is not plain ends it here, not minutes later
+        for file in files:
+            cutting(file)
+    taken = len(files)
     print(f"placing {taken} pictures; this takes minutes", flush=True)
     structure = upright(place(images))
+    if a.cut_out:
+        structure = structure._replace(names=[cut(images / name) for name in structure.names])
     write_capture(structure, a.out / "transforms.json")
     error = structure.errors.median().item()
     print(f"{len(structure.names)} of {taken} pictures placed, {len(structure.points)} points, {error:.2f} pixels off")

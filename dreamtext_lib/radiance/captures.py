@@ -20,7 +20,7 @@ from ..runs import write_json
 from .cameras import meeting_point
 
 LENS = ("k1", "k2", "p1", "p2")  # distortion as OpenCV names it
-MARGIN = 1.1  # the ball that is fitted is larger by this than the one that all cameras see whole
+MARGIN = 1.1  # the ball that is fitted is larger by this than the one that fills the smallest view
 EVERY = 10  # without a file of test views, every tenth view is held out
 
 
@@ -232,7 +232,7 @@ def read_pose(frame: dict, where: str) -> Tensor:
 
 def read_lens(values: dict, shape: tuple[int, int], now: Sequence[int], where: str) -> tuple[list, list, list]:
     """Focal lengths, centre and distortion of a frame, for pictures that are `now` (H, W) pixels large."""
-    if "fl_x" not in values and "camera_angle_x" not in values:
+    if not (values.get("fl_x") or values.get("camera_angle_x")):
         raise ValueError(f"{where} has neither camera_angle_x nor fl_x")
     try:
         width, height = float(values.get("w", shape[1])), float(values.get("h", shape[0]))
@@ -252,10 +252,13 @@ def read_lens(values: dict, shape: tuple[int, int], now: Sequence[int], where: s
 
 
 def ball(capture: Capture) -> tuple[Tensor, float]:
-    """Centre and radius of the ball to fit: nearest to all optical axes; what every camera sees whole, and a margin."""
+    """Centre and radius of the ball to fit: nearest to all optical axes; as wide as every picture, and a margin.
+
+    A wide picture may show a long object, which must not be cut off. What is above and below all pictures stays empty.
+    """
     centre = meeting_point(capture.pose)
     height, width = capture.size
-    half = (torch.tensor([width, height]) / 2 / capture.focal).amin(-1).atan()  # (N,) the narrower half angle
+    half = (torch.tensor([width, height]) / 2 / capture.focal).amax(-1).atan()  # (N,) the wider half angle
     seen = (capture.pose[..., 3] - centre).norm(dim=-1) * half.sin()
     return centre.float(), max(MARGIN * seen.min().item(), 1e-6)
 

@@ -97,7 +97,7 @@ class Fit:
             raise ValueError("every pixel of every picture is transparent, so there is nothing to fit")
         self.occupancy = None
         if r.kind == "hash":
-            limit = carve(self.capture, r.occupancy) if clear else None
+            limit = carve(self.capture, r.occupancy)
             self.occupancy = Occupancy(r.occupancy, 1.0, r.threshold, r.decay, limit, cautious=True)
             net = [p for name, p in self.field.named_parameters() if not name.startswith("grid.")]
             groups = [{"params": [self.field.grid.table], "lr": r.rate_grid}, {"params": net, "lr": r.rate_net}]

@@ -7,8 +7,10 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
+from scipy.ndimage import label
 
 ENDINGS = (".png", ".jpg", ".jpeg")
+PLAIN = 10  # levels of 255 by which a plain wall may differ from its own colour
 
 
 def frames_of_video(path: str | Path, out: Path, count: int = 48) -> list[Path]:
@@ -18,7 +20,7 @@ def frames_of_video(path: str | Path, out: Path, count: int = 48) -> list[Path]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no video '{path}'")
-    if count < 1:
+    if count < 3:
         raise ValueError(f"{count} frames cannot be taken from a video; ask for at least 3")
     try:
         total, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
@@ -79,3 +81,18 @@ def copy_upright(file: Path, to: Path) -> None:
             shutil.copy2(file, to)
         else:
             ImageOps.exif_transpose(picture).save(to, quality=95)
+
+
+def cut_out(picture: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) of bytes before a plain wall, with alpha (H, W, 4): the wall is transparent.
+
+    The wall is what touches the border, in its most common colour. Raises ValueError if the border is not plain.
+    """
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(int)
+    colour = np.median(border, 0)
+    if (np.abs(border - colour).max(-1) > PLAIN).mean() > 0.5:
+        raise ValueError("its border is not of one colour; cut the object out by hand, or leave the wall as it is")
+    regions, _ = label(np.abs(picture.astype(int) - colour).max(-1) <= PLAIN)
+    touching = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
+    wall = np.isin(regions, touching[touching > 0])
+    return np.dstack([picture, np.where(wall, 0, 255).astype(np.uint8)])

@@ -95,7 +95,8 @@ def extract(
         volume, threshold = hidden(volume, spacing), 0.5 if threshold is None else threshold
     level = surface_density(volume, spacing) if threshold is None else threshold
     if not 0 < level < volume.max():
-        raise ValueError(f"the field is empty: its density stays at {volume.max():.3g}, below the level {level:.3g}")
+        what = "share of light that it takes" if sight else "density"
+        raise ValueError(f"the field is empty: its {what} stays at {volume.max():.3g}, below the level {level:.3g}")
     padded = np.pad(volume.cpu().numpy(), 1)  # air around, so that the surface closes
     vertices, faces, _, _ = marching_cubes(padded, level, spacing=(spacing,) * 3, gradient_direction="ascent")
     mesh = trimesh.Trimesh(vertices - spacing - radius, faces)

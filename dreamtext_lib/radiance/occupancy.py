@@ -58,7 +58,8 @@ class Occupancy(nn.Module):
         self.density.copy_(torch.maximum(like * self.decay, fresh))
         threshold = self.threshold
         if self.cautious:
-            threshold = min(threshold, (self.density if self.limit is None else self.density[self.limit]).mean().item())
+            mean = (self.density if self.limit is None else self.density[self.limit]).mean().item()
+            threshold = min(threshold, mean * (1 - 1e-4))  # below the mean: the same fog everywhere is kept
         dense = (self.density > threshold).to(like.dtype)
         mask = max_pool3d(dense[None, None], 3, stride=1, padding=1)[0, 0] > 0
         self.mask.copy_(mask if self.limit is None else mask & self.limit)

@@ -30,8 +30,10 @@ def align(estimated: Tensor, true: Tensor) -> Similarity:
 
     estimated, true: poses (N, 3, 4) or points (N, 3), N >= 3 and not on a line. Raises ValueError for other shapes.
     """
-    if estimated.shape != true.shape or len(true) < 3:
-        raise ValueError(f"alignment wants 3 or more pairs, not {tuple(estimated.shape)} and {tuple(true.shape)}")
+    shaped = true.shape[1:] in ((3,), (3, 4))
+    if estimated.shape != true.shape or len(true) < 3 or not shaped:
+        shapes = f"{tuple(estimated.shape)} and {tuple(true.shape)}"
+        raise ValueError(f"alignment wants 3 or more pairs, poses (N, 3, 4) or points (N, 3), not {shapes}")
     x, y = (v[..., 3] if v.ndim == 3 else v for v in (estimated.double(), true.double()))
     a, b = x - x.mean(0), y - y.mean(0)
     u, s, vh = torch.linalg.svd(b.T @ a)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dreamtext_lib.evaluation.geometry import chamfer, iou
 from dreamtext_lib.evaluation.images import psnr, ssim
-from dreamtext_lib.radiance.cameras import rays
+from dreamtext_lib.radiance.cameras import rays, turntable
 from dreamtext_lib.radiance.captures import Capture, read_capture, undistort, write_transforms
 from dreamtext_lib.radiance.carve import carve, worthwhile
 from dreamtext_lib.radiance.fit import Fit, FitRecipe
@@ -75,6 +75,26 @@ def test_a_capture_gives_back_the_cameras_and_pictures_that_were_written(folder)
         torch.testing.assert_close(d, directions[i], rtol=0, atol=1e-5)
     assert train.centre.abs().max() < 1e-4
     assert train.radius == pytest.approx(1.1 * 2.85 * math.sin(math.radians(FOV / 2)), rel=1e-4)
+
+
+def test_the_ball_of_wide_pictures_holds_what_is_at_their_sides(copy):
+    square = read_capture(copy)[0].radius
+    for file in (copy / "train").glob("*.png"):
+        with Image.open(file) as picture:
+            wide = Image.new("RGBA", (64, 32))
+            wide.paste(picture, (16, 0))
+        wide.save(file)
+    values = json.loads((copy / "transforms.json").read_text())
+    change(copy, w=64, cx=32.0, fl_y=values["fl_x"])
+    capture = read_capture(copy)[0]
+    half = math.tan(math.radians(FOV / 2))
+    assert capture.radius == pytest.approx(1.1 * 2.85 * math.sin(math.atan(2 * half)), rel=1e-4)
+    assert capture.radius > 1.7 * square
+    ring = turntable(9, elevation=0.0)
+    level = Capture(**{**capture.__dict__, "pose": ring.pose[:5], "rgba": torch.full_like(capture.rgba, 255)})
+    hull = carve(level, 48)
+    assert not hull[..., 0].any() and not hull[..., -1].any(), "what is above and below all pictures is empty"
+    assert hull[:, :, 24].sum() > 0.9 * math.pi * 24**2
 
 
 def test_without_a_test_file_every_tenth_picture_is_held_out(copy):
@@ -199,6 +219,9 @@ def test_cameras_without_a_focal_length_are_refused(copy):
         values.pop(key)
     (copy / "transforms.json").write_text(json.dumps(values))
     assert "neither camera_angle_x nor fl_x" in refused(copy)
+    for nothing in (0, None):
+        change(copy, fl_x=nothing)
+        assert "neither camera_angle_x nor fl_x" in refused(copy)
     change(copy, fl_x=-3)
     assert "above 0" in refused(copy)
     change(copy, fl_x="long")
@@ -221,6 +244,25 @@ def test_the_hull_holds_the_object_and_little_more(folder):
     pool = worthwhile(train)
     assert train.rgba.view(-1, 4)[pool, 3].float().mean() > 0.4 * 255
     assert (train.rgba.view(-1, 4)[:, 3] > 0).sum() <= len(pool)
+
+
+def test_the_hull_of_odd_outlines(folder):
+    train, _ = read_capture(folder)
+    whole, rgba = carve(train, 24), train.rgba.clone()
+    rgba[5] = 0  # a mask that was forgotten says nothing
+    blank = carve(Capture(**{**train.__dict__, "rgba": rgba}), 24)
+    assert (blank | ~whole).all() and blank.sum() < 1.3 * whole.sum()
+    rgba[..., 3] = 0
+    for i in range(0, len(rgba), 2):  # two objects that no world can hold
+        rgba[i, :2, :2, 3] = 255
+    for i in range(1, len(rgba), 2):
+        rgba[i, -2:, -2:, 3] = 255
+    with pytest.raises(ValueError, match="no point in common"):
+        Fit(Capture(**{**train.__dict__, "rgba": rgba}), SMALL)
+    opaque = train.rgba.clone()
+    opaque[..., 3] = 255
+    solid = carve(Capture(**{**train.__dict__, "rgba": opaque}), 24)
+    assert whole[solid].any() and solid[whole].all(), "without alpha all that a picture contains may be solid"
 
 
 def test_a_fit_learns_resumes_bit_for_bit_and_stops_early_without_harm(folder, tmp_path):

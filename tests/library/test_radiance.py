@@ -126,6 +126,13 @@ def test_occupancy_finds_a_ball_remembers_it_and_forgets(generator: torch.Genera
     assert not occupancy(points).any()
 
 
+def test_a_cautious_occupancy_keeps_a_fog_that_is_thin_everywhere() -> None:
+    for limit in (None, torch.ones(12, 12, 12, dtype=torch.bool)):
+        cautious, bold = (Occupancy(12, threshold=2.0, limit=limit, cautious=c) for c in (True, False))
+        for occupancy, share in ((cautious, 1), (bold, 0)):  # alike everywhere, and thinner than the threshold
+            assert occupancy.update(lambda p: 0.3 * torch.ones_like(p[:, 0])) == share
+
+
 def test_occupancy_dilates_by_one_voxel_and_keeps_its_axes_apart() -> None:
     occupancy = Occupancy(resolution=10, bound=2.0)
     occupancy.update(lambda p: (p - torch.tensor([1.0, -1.0, 0.2])).abs().amax(-1).lt(0.15).float())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dreamtext_lib.radiance.cameras import Cameras, orbit, rays, turntable
 from dreamtext_lib.radiance.captures import undistort
-from dreamtext_lib.radiance.frames import copy_upright, frames_of_video, pictures_of, sharpness
+from dreamtext_lib.radiance.frames import copy_upright, cut_out, frames_of_video, pictures_of, sharpness
 from dreamtext_lib.radiance.poses import Similarity, align, pose_errors
 from dreamtext_lib.radiance.structure import (
     Intrinsics,
@@ -78,8 +78,9 @@ def test_pose_errors_are_degrees_and_shares_of_the_distance(poses):
     degrees, share = pose_errors(other, poses)
     assert torch.allclose(degrees, torch.full((7,), 3.0, dtype=torch.float64))
     assert torch.allclose(share, torch.full((7,), 0.02, dtype=torch.float64))
-    with pytest.raises(ValueError, match="3 or more pairs"):
-        align(poses[:2], poses[:2])
+    for wrong in (poses[:2], poses.mT, poses[:, 0]):
+        with pytest.raises(ValueError, match="3 or more pairs"):
+            align(wrong, wrong)
 
 
 def test_project_inverts_the_rays(poses):
@@ -160,12 +161,30 @@ def test_the_sharpest_frame_of_each_window_is_taken(tmp_path):
     assert len(frames_of_video(tmp_path / "v.mp4", tmp_path / "all", 99)) == 12
 
 
+def test_a_plain_wall_becomes_transparent_and_nothing_else():
+    noise = np.random.default_rng(0).integers(-4, 5, (40, 60, 3))
+    picture = np.clip(245 + noise, 0, 255).astype(np.uint8)
+    picture[10:30, 20:45] = (200, 40, 30)
+    picture[15:20, 25:35] = 245  # white on the object, which no wall reaches
+    picture[0, :5] = 0  # a speck at the border
+    cut = cut_out(picture)
+    assert cut.shape == (40, 60, 4) and (cut[..., :3] == picture).all()
+    solid = np.zeros((40, 60), bool)
+    solid[10:30, 20:45] = solid[0, :5] = True
+    assert ((cut[..., 3] == 255) == solid).all() and ((cut[..., 3] == 0) == ~solid).all()
+    busy = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    with pytest.raises(ValueError, match="not of one colour"):
+        cut_out(busy)
+
+
 def test_errors_name_the_file_and_the_remedy(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no video"):
         frames_of_video(tmp_path / "none.mp4", tmp_path)
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(ValueError, match=r"text\.mp4.*MP4 or MOV"):
         frames_of_video(tmp_path / "text.mp4", tmp_path)
+    with pytest.raises(ValueError, match=r"2 frames.*at least 3"):
+        frames_of_video(tmp_path / "text.mp4", tmp_path, 2)
     with pytest.raises(FileNotFoundError, match="no folder"):
         pictures_of(tmp_path / "none")
     with pytest.raises(ValueError, match=r"holds 2 pictures.*at least 3"):

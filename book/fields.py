@@ -1,0 +1,178 @@
+"""Writes the tables and figures of the page of measured radiance fields.
+
+`python -m book.fields` reads benchmarks/results (written by the benchmarks' own `--out`) and writes book/measured: one
+Markdown file or PNG for each include of fields.md. No number of that page is typed by hand.
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from dreamtext_lib.viewing import style
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, OUT = ROOT / "benchmarks" / "results", ROOT / "book" / "measured"
+NAMES = {
+    "hash": "hash field",
+    "vanilla": "NeRF, even samples",
+    "hierarchical": "NeRF, coarse and fine",
+    "kornia": "kornia's NeRF",
+}
+LINES = dict(zip(NAMES, zip(("blue", "vermilion", "green", "purple"), style.DASHES)))
+
+
+def read(name: str) -> dict:
+    """One file of results."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def fits() -> dict[str, list[dict]]:
+    """The fits of each kind, seed by seed, from all files fit*.json."""
+    rows = [row for file in sorted(RESULTS.glob("fit*.json")) for row in json.loads(file.read_text())["fits"]]
+    found = {kind: sorted((r for r in rows if r["kind"] == kind), key=lambda r: r["seed"]) for kind in NAMES}
+    return {kind: of_kind for kind, of_kind in found.items() if of_kind}
+
+
+def spread(values: list[float | None], digits: int) -> str:
+    """Least and largest of the seeds, or the one value if they are alike; a dash where one is missing."""
+    if not values or any(v is None for v in values):
+        return "–"
+    low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
+    return low if low == high else f"{low} … {high}"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; all columns but the first are aligned right."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def fit_tables() -> None:
+    """Scores and times of the four fields, and the same picture by picture."""
+    kinds, rows = fits(), []
+    for kind, of_kind in kinds.items():
+        seconds = [f["curve"][-1]["seconds"] for f in of_kind]
+        steps = [f["curve"][-1]["step"] for f in of_kind]
+        final = [f.get("psnr", f["curve"][-1]["psnr"]) for f in of_kind]
+        marks = [[f["reached"][m] for f in of_kind] for m in ("24", "28", "32")]
+        shape = [[f.get(name) for f in of_kind] for name in ("ssim", "chamfer", "iou")]
+        rows.append(
+            [NAMES[kind], *(spread(m, 1) for m in marks), spread(seconds, 0), spread(steps, 0), spread(final, 2)]
+            + [spread(v, d) for v, d in zip(shape, (3, 3, 2))]
+        )
+    head = ["field", "24 dB at", "28 dB", "32 dB", "ended at", "steps", "PSNR", "SSIM", "Chamfer", "IoU"]
+    (OUT / "fit.md").write_text(table(head, rows))
+    judged = {kind: of_kind for kind, of_kind in kinds.items() if "views" in of_kind[0]}
+    count = len(next(iter(judged.values()))[0]["views"])
+    rows = []
+    for i in range(count):
+        row = [str(i + 1)]
+        for of_kind in judged.values():
+            row += [spread([f["views"][i][k] for f in of_kind], d) for k, d in (("psnr", 1), ("ssim", 3))]
+        rows.append(row)
+    head = ["view"] + [f"{NAMES[k]}: {score}" for k in judged for score in ("PSNR", "SSIM")]
+    (OUT / "views.md").write_text(table(head, rows))
+
+
+def sooner() -> None:
+    """How much sooner the hash field is at 24 dB, in a sentence."""
+    kinds = fits()
+    fast = max(f["reached"]["24"] for f in kinds["hash"])
+    parts = []
+    for kind, of_kind in kinds.items():
+        if kind != "hash":
+            times = [f["reached"]["24"] for f in of_kind]
+            late = min(t or f["curve"][-1]["seconds"] for t, f in zip(times, of_kind))
+            more = "more than " if None in times else ""
+            parts.append(f"{more}{late / fast:.0f} times as long as it for {NAMES[kind]}")
+    text = f"24 dB took {', '.join(parts)}, the slowest seed of the hash field against the fastest of the other."
+    (OUT / "sooner.md").write_text(text + "\n")
+
+
+def fit_figure() -> None:
+    """PSNR against seconds, every seed a line."""
+    figure, axis = plt.subplots(figsize=(7.2, 3.6))
+    for kind, of_kind in fits().items():
+        colour, dash = LINES[kind]
+        for i, f in enumerate(of_kind):
+            points = np.array([[p["seconds"], p["psnr"]] for p in f["curve"]])
+            label = NAMES[kind] if i == 0 else None
+            axis.semilogx(*points.T, color=style.COLOURS[colour], linestyle=dash, linewidth=1.4, label=label)
+    for mark in (24, 28, 32):
+        axis.axhline(mark, color=style.FAINT, linewidth=1, zorder=0)
+    axis.set(xlabel="seconds of fitting", ylabel="PSNR, held out (dB)", title="a castle, 90 pictures of 100 × 100")
+    axis.legend(loc="lower right", fontsize=9)
+    figure.savefig(OUT / "fit.png")
+    plt.close(figure)
+
+
+def cost_figure() -> None:
+    """A step against rays and samples, a picture against its size."""
+    fields = read("cost")["fields"]
+    figure, axes = plt.subplots(1, 3, figsize=(9.2, 3.3))
+    for axis, (name, label, title) in zip(
+        axes,
+        (
+            ("rays", "rays a step", "a step of training"),
+            ("samples", "samples a ray", "a step of training"),
+            ("pictures", "pixels a side", "a picture"),
+        ),
+    ):
+        for kind, found in fields.items():
+            colour, dash = LINES[kind]
+            x, y = np.array(found[name]).T
+            axis.loglog(x, y / 1e3, "o", color=style.COLOURS[colour], linestyle=dash, markersize=4, label=NAMES[kind])
+        axis.set(xlabel=label, title=title)
+        if name != "pictures":
+            fixed = "samples" if name == "rays" else "rays"
+            rest = " / ".join(str(found["base"][fixed]) for found in fields.values())
+            axis.text(0.04, 0.93, f"{rest} {fixed}", transform=axis.transAxes, fontsize=8.5)
+    axes[0].set(ylabel="seconds")
+    axes[2].legend(fontsize=8.5, loc="upper left")
+    figure.savefig(OUT / "cost.png")
+    plt.close(figure)
+
+
+def small_tables() -> None:
+    """Where the time of a step goes; the hash encoding against its peer; memory."""
+    rows = []
+    for kind, found in read("cost")["fields"].items():
+        share = found["shares"]
+        largest = ", ".join(f"`{name}` {value:.0%}" for name, value in share["largest"].items())
+        rows.append([NAMES[kind], *(f"{share[k]:.0%}" for k in ("products", "gathers", "else")), largest])
+    head = ["field", "matrix products", "gathers, scatters", "all else", "the largest of all else"]
+    (OUT / "shares.md").write_text(table(head, rows))
+    rows = []
+    for name, forms in read("hash_encoding")["cases"].items():
+        peer, ours = forms.values()
+        rows.append([name] + [f"{peer[k] / ours[k]:.1f}" for k in ("forward", "backward", "both")])
+    (OUT / "encoding.md").write_text(table(["grid", "forward", "backward", "both"], rows))
+    memory = read("memory")
+    sizes = sorted({row["size"] for row in memory["rows"]})
+    rows = []
+    for chunk in (None, *sorted({row["chunk"] for row in memory["rows"] if row["chunk"]})):
+        cells = {row["size"]: row["gib"] for row in memory["rows"] if row["chunk"] == chunk}
+        name = f"in pieces of {chunk:,} samples" if chunk else "whole"
+        text = [
+            "–" if s not in cells else f"over {memory['limit']:g}" if cells[s] is None else f"{cells[s]:.2f}"
+            for s in sizes
+        ]
+        rows.append([name, *text])
+    (OUT / "memory.md").write_text(table(["GiB at the peak", *(f"{s} px" for s in sizes)], rows))
+
+
+def main() -> None:
+    """Write all of book/measured."""
+    style.use()
+    OUT.mkdir(exist_ok=True)
+    fit_tables()
+    sooner()
+    fit_figure()
+    cost_figure()
+    small_tables()
+
+
+if __name__ == "__main__":
+    main()
