@@ -2,7 +2,8 @@
 
 The toy profile runs the package's own tiny models on the CPU. The full profile runs Stable Diffusion on CUDA with the
 thesis' settings where a recipe has the field (table 5.1, 6.1); it has Adam for the thesis' Adan, and the toy's range of
-elevations. It has not been run on a GPU yet. `DREAMTEXT_PROFILE=full` switches every notebook; `DREAMTEXT_QUICK=1`
+elevations. It was run on a GPU with random weights of Stable Diffusion's shapes (`benchmarks.full`: time, memory, half
+precision), not yet with trained ones. `DREAMTEXT_PROFILE=full` switches every notebook; `DREAMTEXT_QUICK=1`
 shrinks the budgets of the notebooks for tests.
 """
 

@@ -131,3 +131,16 @@ def test_half_precision_on_the_cpu_gives_the_same_score():
         z, eps = (torch.randn(1, 4, 16, 16, generator=g).to(dtype) for _ in range(2))
         found.append(score_gradient(p, z, text, none, torch.tensor([500]), eps, 3.0).float())
     assert torch.nn.functional.cosine_similarity(*(f.flatten() for f in found), dim=0) > 0.98
+
+
+def test_the_full_profile_fits_together_on_the_meta_device():
+    from benchmarks.full import random_prior
+
+    prior = random_prior("meta", torch.float16)
+    count = sum(p.numel() for part in (prior.unet, prior.vae, prior.text_encoder) for p in part.parameters())
+    assert 1.28e9 < count < 1.30e9 and prior.pixels == 512 and prior.tokenizer.model_max_length == 77
+    latents = prior.encode_image(torch.empty(1, 3, 256, 256, device="meta"))
+    states = prior.text_encoder(input_ids=torch.empty(1, 77, dtype=torch.long, device="meta")).last_hidden_state
+    assert (latents.shape, states.shape, latents.dtype) == ((1, 4, 64, 64), (1, 77, 1024), torch.float16)
+    t = torch.empty(2, dtype=torch.long, device="meta")
+    assert prior.eps(torch.cat([latents] * 2), t, torch.cat([states] * 2)).shape == (2, 4, 64, 64)
