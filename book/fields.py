@@ -177,9 +177,9 @@ def full_table() -> None:
     half, gap = found["gradients"]["float16"], found["resume"]
     head = ["recipe", "pixels", "steps", "seconds a step", "minutes in all", "GiB at the peak"]
     text = (
-        f"{found['device']}, PyTorch {found['torch'].split('+')[0]}, half precision. The gradient at the pixels in half "
-        f"precision has a cosine of {half['cosine']:.3f} with that in single precision and {half['size']:.2f} times its "
-        f"size; {half['zeros']:.2%} of it is lost to underflow. Unlike on a CPU, a resumed run is not the same bit for "
+        f"{found['device']}, PyTorch {found['torch'].split('+')[0]}, half precision. The gradient at the pixels has "
+        f"in it a cosine of {half['cosine']:.3f} with that in single precision and {half['size']:.2f} times its size; "
+        f"{half['zeros']:.2%} of it is lost to underflow. Unlike on a CPU, a resumed run is not the same bit for "
         f"bit: after three steps its parameters differ by up to {gap:.2f}. Three steps of Adam move a parameter that "
         "hardly any ray touches by as much, in a direction that the order of the sums decides.\n"
     )
