@@ -37,10 +37,17 @@ MARKS = (24, 28, 32)  # dB
 PAUSE = 25.0  # seconds between two looks at a NeRF
 
 
-def curve(train: Capture, held_out: Capture, recipe: FitRecipe, seconds: float, seed: int) -> tuple[Fit, list[dict]]:
+def curve(
+    train: Capture, held_out: Capture, recipe: FitRecipe, seconds: float, seed: int, device: str
+) -> tuple[Fit, list[dict]]:
     """A fit of at most `seconds`, and its scores on the way, the hash field's at 2 s and after each tenth more."""
     began = time.perf_counter()
-    run, points, due, few = Fit(train, recipe, seed), [], 2.0, held_out.take(range(min(len(held_out), 10)))
+    run, points, due, few = (
+        Fit(train, recipe, seed, device=device),
+        [],
+        2.0,
+        held_out.take(range(min(len(held_out), 10))),
+    )
     spent, slow = time.perf_counter() - began, recipe.kind != "hash"
     if slow:  # a NeRF's picture takes seconds: two of them, now and then
         due, few = PAUSE, few.take(range(min(len(few), 2)))
@@ -116,6 +123,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100, help="longer side of the pictures")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cuda: on a GPU (kornia's field stays on the CPU)")
     parser.add_argument("--out", type=Path)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
@@ -124,7 +132,8 @@ def main() -> None:
             write_capture(Path(scratch), TOY, size=a.size)
         train, held_out = read_capture(a.capture or Path(scratch), a.size)
     height, width = train.size
-    print(f"{len(train)} + {len(held_out)} pictures of {width} x {height} pixels, {a.threads} threads")
+    where = f"{a.threads} threads" if a.device == "cpu" else torch.cuda.get_device_name(a.device)
+    print(f"{len(train)} + {len(held_out)} pictures of {width} x {height} pixels, {where}")
     rows = []
     for seed in a.seeds:
         for kind in a.kinds.split(","):
@@ -134,7 +143,7 @@ def main() -> None:
                 at = {m: next((p["seconds"] for p in points if p["psnr"] >= m), None) for m in MARKS}
                 rows.append({"kind": kind, "seed": seed, "reached": at, "curve": points})
                 continue
-            run, points = curve(train, held_out, RECIPES[kind], budget, seed)
+            run, points = curve(train, held_out, RECIPES[kind], budget, seed, a.device)
             views = run.views(held_out)
             truth = held_out.pictures(run.recipe.background)
             each = [{"psnr": round(psnr(x, y), 3), "ssim": round(ssim(x, y), 4)} for x, y in zip(views, truth)]
@@ -145,7 +154,7 @@ def main() -> None:
             reached = ", ".join(f"{m} dB {f'at {s:.1f} s' if s else 'never'}" for m, s in at.items())
             print(f"{kind}, seed {seed}: {reached}; last {mean} {shape}", flush=True)
     if a.out:
-        write_json(a.out, {"size": [height, width], "threads": a.threads, "fits": rows})
+        write_json(a.out, {"size": [height, width], "where": where, "fits": rows})
     slow = [r for r in rows if r["kind"] == "vanilla"]
     for fast, old in zip([r for r in rows if r["kind"] == "hash"], slow):
         if fast["reached"][24]:

@@ -74,6 +74,7 @@ def fit(a: Namespace) -> int:
     import torch
     from tqdm import tqdm
 
+    from .profile import profile
     from .radiance.captures import read_capture
     from .runs import Log
     from .viewing.turntable import contact_sheet, write_picture
@@ -87,7 +88,7 @@ def fit(a: Namespace) -> int:
             f"{recipe.background:g}; cut the object out (reconstruct --cut-out), or set --background",
             file=sys.stderr,
         )
-    run = Fit(capture, recipe, seed)
+    run = Fit(capture, recipe, seed, device=profile().device)
     if a.resume:
         run.load(folder)
     else:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .distillation.dream import Dream, read_run
 from .distillation.prior import load_prior
+from .profile import profile
 from .radiance.cameras import Cameras, turntable
 from .radiance.captures import read_capture
 from .radiance.fit import Fit, read_fit
@@ -82,13 +83,14 @@ def load_run(folder: Path) -> Loaded:
         is_fit = "capture" in json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"'{path}' is not valid JSON: {error}") from error
+    chosen = profile()
     if is_fit:
         about, recipe = read_fit(folder)
         capture, _ = read_capture(Path(about["capture"]), recipe.size)
-        run = Fit(capture, recipe, about["seed"])
+        run = Fit(capture, recipe, about["seed"], device=chosen.device)
         run.load(folder)
         return of_fit(run, Path(about["capture"]).stem)
     prompt, seed, recipe, model = read_run(folder)
-    run = Dream(prompt, load_prior(resolve(model), "cpu"), recipe, seed, model)
+    run = Dream(prompt, load_prior(resolve(model), chosen.device, chosen.dtype), recipe, seed, model)
     run.load(folder)
     return of_dream(run)

@@ -74,10 +74,15 @@ PROFILES = {
 
 
 def profile() -> Profile:
-    """The profile that the environment asks for, toy unless told. Raises ValueError for an unknown name."""
+    """The profile that the environment asks for, toy unless told.
+
+    Raises ValueError for an unknown name, and for the full profile on a machine without a CUDA GPU.
+    """
     name = os.environ.get("DREAMTEXT_PROFILE", "toy")
     if name not in PROFILES:
         raise ValueError(f"DREAMTEXT_PROFILE is '{name}'; choose one of {', '.join(PROFILES)}")
+    if PROFILES[name].device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"DREAMTEXT_PROFILE is '{name}', but PyTorch sees no CUDA GPU here; unset it, or use 'toy'")
     return PROFILES[name]
 
 

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,54 +19,11 @@ from .encoding import HashGrid
 from .nerf import NeRF, nerf_loss, render_hierarchical
 from .ngp import ViewField
 from .occupancy import Occupancy
+from .recipe import FitRecipe
 from .rendering import Rendered, composite, render_rays
 
-KINDS = ("hash", "vanilla", "hierarchical")
 STOP = 1e-3  # of its light, at which a ray ends
 ROWS = 8192  # rays that are rendered at once when nothing is learned
-
-
-@dataclass(frozen=True)
-class FitRecipe:
-    """All that fixes a fit but the capture and the seed."""
-
-    kind: str = "hash"  # hash: Instant-NGP; vanilla: NeRF with even samples; hierarchical: coarse and fine NeRF
-    steps: int = 2000
-    batch: int = 2048  # rays a step
-    samples: int = 128  # even samples a ray
-    few: int = 40  # the same, while `early` lasts
-    early: float = 0.1  # share of the steps in which few samples do
-    extra: int = 64  # hierarchical: samples a ray that follow the coarse weights
-    levels: int = 8  # hash grid, section 3.2.4
-    features: int = 2
-    log2_table: int = 15
-    coarsest: int = 16  # cells a side
-    finest: int = 160
-    hidden: int = 32  # width of the hash field's networks
-    occupancy: int = 64  # voxels a side
-    every: int = 16  # steps between renewals of the occupancy grid
-    threshold: float = 2.0  # density, in 1 / radius of the ball, below which a voxel is empty
-    decay: float = 0.8  # of the densities that the grid remembers, a renewal
-    width: int = 256  # NeRF, section 3.2.3
-    depth: int = 8
-    position_levels: int = 10  # L of (3.14) for places
-    direction_levels: int = 4  # and for directions
-    rate_grid: float = 2e-2  # Adam, at the start; falls to a tenth
-    rate_net: float = 5e-3
-    rate_nerf: float = 5e-4
-    background: float = 1.0  # grey behind pictures, 0..1
-    size: int = 200  # the longer side of a picture at most, pixels
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind is '{self.kind}'; choose one of {', '.join(KINDS)}")
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.name == "background":
-                if not 0 <= value <= 1:
-                    raise ValueError(f"background is {value}; it must be between 0 and 1")
-            elif f.name != "kind" and not value > 0:
-                raise ValueError(f"{f.name} is {value}; it must be above 0")
 
 
 class Record(NamedTuple):
@@ -81,12 +38,16 @@ class Record(NamedTuple):
 
 @dataclass
 class Fit:
-    """A field on its way to a capture, and all that a checkpoint needs. In units of the capture's ball."""
+    """A field on its way to a capture, and all that a checkpoint needs. In units of the capture's ball.
+
+    The capture stays in memory, the field is on `device`; rays that come from elsewhere are answered there.
+    """
 
     capture: Capture
     recipe: FitRecipe = field(default_factory=FitRecipe)
     seed: int = 0
     step: int = 0  # steps done
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         r, generator = self.recipe, torch.Generator().manual_seed(self.seed)
@@ -106,6 +67,8 @@ class Fit:
                 self.coarse = new_field(r, generator)
             net = [p for module in self.modules.values() for p in module.parameters()]
             groups = [{"params": net, "lr": r.rate_nerf}]
+        for module in self.modules.values():
+            module.to(self.device)
         for group in groups:
             group["first"] = group["lr"]
         self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
@@ -136,6 +99,8 @@ class Fit:
         if self.capture.has_alpha:  # another wall behind each ray: what is transparent must be so
             wall = torch.rand(r.batch, 3, generator=generator)
         pixels = self.capture.colours(place, wall)
+        origins, directions, pixels = (v.to(self.device) for v in (origins, directions, pixels))
+        wall = wall.to(self.device) if isinstance(wall, Tensor) else wall
         samples = min(r.few, r.samples) if self.step < r.early * r.steps and r.kind == "hash" else r.samples
         stop = STOP if r.kind == "hash" and self.step >= r.every else 0.0
         if r.kind == "hierarchical":
@@ -160,23 +125,26 @@ class Fit:
 
     @torch.no_grad()
     def render(self, origins: Tensor, directions: Tensor) -> Rendered:
-        """R rays, in units of the ball, at the centres of the bins."""
-        r, parts = self.recipe, []
+        """R rays, in units of the ball, at the centres of the bins; the answer is where the rays are."""
+        r, parts, home = self.recipe, [], origins.device
+        origins, directions = origins.to(self.device), directions.to(self.device)
         stop = STOP if r.kind == "hash" else 0.0
         for o, d in zip(origins.split(ROWS), directions.split(ROWS)):
             if self.coarse is not None:
                 parts.append(render_hierarchical(self.coarse, self.field, o, d, r.samples, r.extra)[1])
             else:
                 parts.append(render_rays(self.field, self.occupancy, o, d, r.samples, view=True, stop=stop))
-        return Rendered(*(torch.cat(v) for v in zip(*parts)))
+        return Rendered(*(torch.cat(v).to(home) for v in zip(*parts)))
 
     def solid(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density (N,) and colour (N, 3) at points (N, 3) of the ball, 0 where the occupancy grid is empty.
 
         What was never rendered was never learned; this is the field to cut a surface from.
         """
+        home, points = points.device, points.to(self.device)
         density, colour = self.field(points)
-        return density if self.occupancy is None else density * self.occupancy(points), colour
+        density = density if self.occupancy is None else density * self.occupancy(points)
+        return density.to(home), colour.to(home)
 
     def view(self, origins: Tensor, directions: Tensor, height: int, background: float | None = None) -> Tensor:
         """A picture (H, W, 3) in 0..1 of H x W rays that are given row by row."""

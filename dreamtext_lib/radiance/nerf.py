@@ -14,7 +14,7 @@ class NeRF(nn.Module):
 
     The encoded place enters again half way; the colour has one more layer, of half the width, that also sees the
     encoded direction. density = softplus(h) in 1 / unit, colour = sigmoid in 0..1. Places should lie in
-    [-1, 1]^3, half the period of the slowest wave (3.14). Weights are drawn from `generator`.
+    [-1, 1]^3, one period of the slowest wave (3.14). Weights are drawn from `generator`.
 
     >>> density, colour = NeRF()(torch.zeros(5, 3), torch.ones(5, 3) / 3**0.5)
     >>> density.shape, colour.shape

@@ -1,6 +1,7 @@
 """A recipe refuses what cannot run, in one sentence that names the value."""
 
 import pytest
+import torch
 
 from dreamtext_lib.distillation.recipe import Recipe
 from dreamtext_lib.profile import PROFILES, profile
@@ -33,6 +34,10 @@ def test_full_recipes_are_the_thesis_own():
 def test_the_profile_is_read_from_the_environment(monkeypatch):
     assert profile().name == "toy"
     monkeypatch.setenv("DREAMTEXT_PROFILE", "full")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="sees no CUDA GPU"):
+        profile()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert profile().model.startswith("sd2-community/")
     monkeypatch.setenv("DREAMTEXT_PROFILE", "huge")
     with pytest.raises(ValueError, match="'huge'; choose one of toy, full"):
