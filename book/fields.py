@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from dreamtext_lib.profile import PROFILES
 from dreamtext_lib.viewing import style
@@ -50,9 +51,9 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def fit_tables() -> None:
-    """Scores and times of the four fields, and the same picture by picture."""
-    kinds, rows = fits(), []
+def score_rows(kinds: dict[str, list[dict]]) -> list[list[str]]:
+    """A row of cells a kind: seeds, seconds to the marks, end, and scores."""
+    rows = []
     for kind, of_kind in kinds.items():
         seconds = [f["curve"][-1]["seconds"] for f in of_kind]
         steps = [f["curve"][-1]["step"] for f in of_kind]
@@ -60,11 +61,27 @@ def fit_tables() -> None:
         marks = [[f["reached"][m] for f in of_kind] for m in ("24", "28", "32")]
         shape = [[f.get(name) for f in of_kind] for name in ("ssim", "chamfer", "iou")]
         rows.append(
-            [NAMES[kind], *(spread(m, 1) for m in marks), spread(seconds, 0), spread(steps, 0), spread(final, 2)]
-            + [spread(v, d) for v, d in zip(shape, (3, 3, 2))]
+            [
+                NAMES[kind],
+                str(len(of_kind)),
+                *(spread(m, 1) for m in marks),
+                spread(seconds, 0),
+                spread(steps, 0),
+                spread(final, 2),
+                *(spread(v, d) for v, d in zip(shape, (3, 3, 2))),
+            ]
         )
-    head = ["field", "24 dB at", "28 dB", "32 dB", "ended at", "steps", "PSNR", "SSIM", "Chamfer", "IoU"]
-    (OUT / "fit.md").write_text(table(head, rows))
+    return rows
+
+
+def fit_tables() -> None:
+    """Scores and times of the fields, on the CPU and on a GPU, and the same picture by picture."""
+    kinds = fits()
+    head = ["field", "seeds", "24 dB at", "28 dB", "32 dB", "ended at", "steps", "PSNR", "SSIM", "Chamfer", "IoU"]
+    (OUT / "fit.md").write_text(table(head, score_rows(kinds)))
+    gpu = read("gpu")
+    on_gpu = {kind: [row for row in gpu["fits"] if row["kind"] == kind] for kind in ("hash", "vanilla")}
+    (OUT / "gpu.md").write_text(f"{table(head, score_rows(on_gpu))}\n{gpu['where']}.\n")
     judged = {kind: of_kind for kind, of_kind in kinds.items() if "views" in of_kind[0]}
     count = len(next(iter(judged.values()))[0]["views"])
     rows = []
@@ -87,8 +104,8 @@ def sooner() -> None:
             times = [f["reached"]["24"] for f in of_kind]
             late = min(t or f["curve"][-1]["seconds"] for t, f in zip(times, of_kind))
             more = "more than " if None in times else ""
-            parts.append(f"{more}{late / fast:.0f} times as long as it for {NAMES[kind]}")
-    text = f"24 dB took {', '.join(parts)}, the slowest seed of the hash field against the fastest of the other."
+            parts.append(f"{more}{late / fast:.0f} times sooner than {NAMES[kind]}")
+    text = f"The hash field was at 24 dB {', '.join(parts)}: its slowest seed against the other's fastest."
     (OUT / "sooner.md").write_text(text + "\n")
 
 
@@ -113,25 +130,29 @@ def cost_figure() -> None:
     """A step against rays and samples, a picture against its size."""
     fields = read("cost")["fields"]
     figure, axes = plt.subplots(1, 3, figsize=(9.2, 3.3))
-    for axis, (name, label, title) in zip(
-        axes,
-        (
-            ("rays", "rays a step", "a step of training"),
-            ("samples", "samples a ray", "a step of training"),
-            ("pictures", "pixels a side", "a picture"),
-        ),
-    ):
+    bases = [found["base"] for found in fields.values()]
+    fixed = {kind: " or ".join(str(base[kind]) for base in bases) for kind in ("rays", "samples")}
+    panels = (
+        ("rays", "rays a step", f"a step, {fixed['samples']} samples a ray"),
+        ("samples", "samples a ray", f"a step of {fixed['rays']} rays"),
+        ("pictures", "pixels a side", "a picture"),
+    )
+    for axis, (name, label, title) in zip(axes, panels):
         for kind, found in fields.items():
             colour, dash = LINES[kind]
             x, y = np.array(found[name]).T
             axis.loglog(x, y / 1e3, "o", color=style.COLOURS[colour], linestyle=dash, markersize=4, label=NAMES[kind])
-        axis.set(xlabel=label, title=title)
-        if name != "pictures":
-            fixed = "samples" if name == "rays" else "rays"
-            rest = " / ".join(str(found["base"][fixed]) for found in fields.values())
-            axis.text(0.04, 0.93, f"{rest} {fixed}", transform=axis.transAxes, fontsize=8.5)
+        every = sorted({x for found in fields.values() for x, _ in found[name]})
+        axis.set_xticks(every[:: 2 if name == "rays" else 1])
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_yticks([0.03, 0.1, 0.3, 1, 3, 10][: 6 if name == "pictures" else 4])
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel(label)
+        axis.set_title(title, fontsize=10)
     axes[0].set(ylabel="seconds")
-    axes[2].legend(fontsize=8.5, loc="upper left")
+    axes[2].legend(fontsize=8.5, loc="lower right")
     figure.savefig(OUT / "cost.png")
     plt.close(figure)
 
