@@ -13,9 +13,9 @@ from .captures import Capture
 def carve(capture: Capture, resolution: int) -> Tensor:
     """Voxels of the cube around the capture's ball that no picture shows to be empty: (n, n, n) bool.
 
-    A voxel is empty if in one picture all pixels that it could touch have an alpha of 0, or if no picture contains it:
-    nothing can be learned there. A picture that is wholly transparent says nothing. Lens distortion is not undone: at
-    most a few pixels at the rim, which the voxel's own size must cover.
+    A voxel is empty if in one picture all pixels that it could touch have an alpha of 0, or if no picture contains its
+    centre: nothing can be learned there. A picture that is wholly transparent says nothing. Lens distortion is not
+    undone: at most a few pixels at the rim, which the voxel's own size must cover.
     Raises ValueError if no voxel is left.
     """
     n, (height, width) = resolution, capture.size
@@ -37,8 +37,7 @@ def carve(capture: Capture, resolution: int) -> Tensor:
         column = (middle[0] + focal[0] * x / -z).floor().long()
         row = (middle[1] - focal[1] * y / -z).floor().long()
         inside = front & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        near = (column >= -reach) & (column < width + reach) & (row >= -reach) & (row < height + reach)
-        shown[place[front & near]] = True
+        shown[place[inside]] = True
         seen = solid[row.clamp(0, height - 1), column.clamp(0, width - 1)] > 0
         place = place[seen | ~inside]
     place = place[shown[place]]
