@@ -42,7 +42,7 @@ def spread(values: list[float | None], digits: int) -> str:
     if not values or any(v is None for v in values):
         return "–"
     low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
-    return low if low == high else f"{low} … {high}"
+    return low if low == high else f"{low}…{high}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -51,46 +51,38 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def score_rows(kinds: dict[str, list[dict]]) -> list[list[str]]:
-    """A row of cells a kind: seeds, seconds to the marks, end, and scores."""
-    rows = []
+def score_tables(kinds: dict[str, list[dict]]) -> str:
+    """Two tables, a row a kind: seeds and seconds to the marks; the end and its scores."""
+    times, scores = [], []
     for kind, of_kind in kinds.items():
+        marks = [[f["reached"][m] for f in of_kind] for m in ("24", "28", "32")]
+        times.append([NAMES[kind], str(len(of_kind)), *(spread(m, 1) for m in marks)])
         seconds = [f["curve"][-1]["seconds"] for f in of_kind]
         steps = [f["curve"][-1]["step"] for f in of_kind]
         final = [f.get("psnr", f["curve"][-1]["psnr"]) for f in of_kind]
-        marks = [[f["reached"][m] for f in of_kind] for m in ("24", "28", "32")]
         shape = [[f.get(name) for f in of_kind] for name in ("ssim", "chamfer", "iou")]
-        rows.append(
-            [
-                NAMES[kind],
-                str(len(of_kind)),
-                *(spread(m, 1) for m in marks),
-                spread(seconds, 0),
-                spread(steps, 0),
-                spread(final, 2),
-                *(spread(v, d) for v, d in zip(shape, (3, 3, 2))),
-            ]
-        )
-    return rows
+        cells = [spread(v, d) for v, d in zip((seconds, steps, final, *shape), (0, 0, 1, 3, 3, 2))]
+        scores.append([NAMES[kind], *cells])
+    first = table(["field", "seeds", "24 dB after", "28 dB after", "32 dB after (seconds)"], times)
+    return first + "\n" + table(["field", "ended at", "steps", "PSNR", "SSIM", "Chamfer", "IoU"], scores)
 
 
 def fit_tables() -> None:
     """Scores and times of the fields, on the CPU and on a GPU, and the same picture by picture."""
     kinds = fits()
-    head = ["field", "seeds", "24 dB at", "28 dB", "32 dB", "ended at", "steps", "PSNR", "SSIM", "Chamfer", "IoU"]
-    (OUT / "fit.md").write_text(table(head, score_rows(kinds)))
+    (OUT / "fit.md").write_text(score_tables(kinds))
     gpu = read("gpu")
     on_gpu = {kind: [row for row in gpu["fits"] if row["kind"] == kind] for kind in ("hash", "vanilla")}
-    (OUT / "gpu.md").write_text(f"{table(head, score_rows(on_gpu))}\n{gpu['where']}.\n")
+    (OUT / "gpu.md").write_text(f"{score_tables(on_gpu)}\n{gpu['where']}.\n")
     judged = {kind: of_kind for kind, of_kind in kinds.items() if "views" in of_kind[0]}
     count = len(next(iter(judged.values()))[0]["views"])
     rows = []
     for i in range(count):
         row = [str(i + 1)]
         for of_kind in judged.values():
-            row += [spread([f["views"][i][k] for f in of_kind], d) for k, d in (("psnr", 1), ("ssim", 3))]
+            row += [f"{np.mean([f['views'][i][k] for f in of_kind]):.{d}f}" for k, d in (("psnr", 1), ("ssim", 3))]
         rows.append(row)
-    head = ["view"] + [f"{NAMES[k]}: {score}" for k in judged for score in ("PSNR", "SSIM")]
+    head = ["view", *(f"{NAMES[k]}: {score}" for k in judged for score in ("PSNR", "SSIM"))]
     (OUT / "views.md").write_text(table(head, rows))
 
 
