@@ -31,8 +31,8 @@ def read(name: str) -> dict:
 
 
 def fits() -> dict[str, list[dict]]:
-    """The fits of each kind, seed by seed, from all files fit*.json."""
-    rows = [row for file in sorted(RESULTS.glob("fit*.json")) for row in json.loads(file.read_text())["fits"]]
+    """The fits of each kind, seed by seed."""
+    rows = read("fit")["fits"]
     found = {kind: sorted((r for r in rows if r["kind"] == kind), key=lambda r: r["seed"]) for kind in NAMES}
     return {kind: of_kind for kind, of_kind in found.items() if of_kind}
 
@@ -193,8 +193,8 @@ def full_table() -> None:
         f"{found['device']}, PyTorch {found['torch'].split('+')[0]}, half precision. The gradient at the pixels has "
         f"in it a cosine of {half['cosine']:.3f} with that in single precision and {half['size']:.2f} times its size; "
         f"{half['zeros']:.2%} of it is lost to underflow. Unlike on a CPU, a resumed run is not the same bit for "
-        f"bit: after three steps its parameters differ by up to {gap:.2f}. Three steps of Adam move a parameter that "
-        "hardly any ray touches by as much, in a direction that the order of the sums decides.\n"
+        f"bit: after three steps its parameters differ by up to {gap:.2f}. That is as far as Adam moves a parameter "
+        "in three steps; the order of sums, which a GPU does not fix, is the likely cause.\n"
     )
     (OUT / "full.md").write_text(f"{table(head, rows)}\n{text}")
 
