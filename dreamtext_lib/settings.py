@@ -3,7 +3,7 @@
 A recipe is a `Settings` made of `Settings`: the groups that dreams and fits share stand here, the others beside the
 loop that reads them. No name of a field occurs twice in a recipe, so `recipe.with_fields(guidance=5.0)` needs no path.
 Names say what a number is: `..._share` is a share of draws, `..._until` and `..._from` are shares of the run, and
-`..._weight` is the weight of a term in the loss. Everything else is a count or a measurement; the comment gives its unit.
+`..._weight` is the weight of a term in the loss. Everything else is a count or a measurement, with its unit beside it.
 """
 
 import math

@@ -21,4 +21,4 @@ def classifier_guide(eps: Tensor, gradient: Tensor, alpha_bar: Tensor, s: float)
     With eps(y) instead of eps(none), and the exact gradient, it is `guide`; from eps(none) that takes g = 1 + s.
     Source: Dhariwal & Nichol 2021, algorithm 2.
     """
-    return eps - s * (1 - rows(alpha_bar, eps)).sqrt() * gradient
+    return (eps - s * (1 - rows(alpha_bar, eps)).sqrt() * gradient).to(eps)

@@ -75,5 +75,5 @@ def ddpm_learned(
         t = torch.full((len(x),), step, device=x.device)
         mean, variance = learned_step(schedule, x, model(x, t), t, clip)
         noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
-        x = mean + variance.sqrt() * noise if step else mean
+        x = (mean + variance.sqrt() * noise).to(x) if step else mean
         yield x

@@ -18,7 +18,7 @@ def posterior(schedule: Schedule, x_0: Tensor, x_t: Tensor, t: Tensor) -> tuple[
         rows(v[t], x_t) for v in (schedule.beta, schedule.alpha, schedule.alpha_bar, schedule.alpha_bar_before)
     )
     mean = before.sqrt() * beta / (1 - now) * x_0 + alpha.sqrt() * (1 - before) / (1 - now) * x_t
-    return mean, (1 - before) / (1 - now) * beta
+    return mean.to(x_t), (1 - before) / (1 - now) * beta
 
 
 def mean_of_noise(schedule: Schedule, x_t: Tensor, eps: Tensor, t: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def mean_of_noise(schedule: Schedule, x_t: Tensor, eps: Tensor, t: Tensor) -> Te
     x_t, eps (B, ...), t (B,) -> (B, ...): the mean of 4.20 with x_0 taken from 3.2 (not from 3.1, as the thesis says).
     """
     beta, alpha, now = (rows(v[t], x_t) for v in (schedule.beta, schedule.alpha, schedule.alpha_bar))
-    return (x_t - beta / (1 - now).sqrt() * eps) / alpha.sqrt()
+    return ((x_t - beta / (1 - now).sqrt() * eps) / alpha.sqrt()).to(x_t)
 
 
 def model_step(

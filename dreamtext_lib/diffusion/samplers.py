@@ -31,7 +31,7 @@ def ddpm(
         t = torch.full((len(x),), step, device=x.device)
         mean, variance = model_step(schedule, x, eps(x, t), t, clip)
         noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
-        x = mean + variance.sqrt() * noise if step else mean
+        x = (mean + variance.sqrt() * noise).to(x) if step else mean
         yield x
 
 
@@ -60,7 +60,7 @@ def ddim(
     """
     if eta > 0 and generator is None:
         raise ValueError("eta above 0 draws noise: give a generator")
-    alpha_bar = schedule.alpha_bar.to(x)
+    alpha_bar = schedule.alpha_bar.to(x.device, torch.promote_types(x.dtype, torch.float32))
     for step, following in zip(times, [*times[1:], -1]):
         t = torch.full((len(x),), step, device=x.device)
         noise = eps(x, t)
@@ -68,9 +68,10 @@ def ddim(
         x_0 = clean_estimate(x, noise, alpha_bar[t])
         if clip is not None:
             x_0 = x_0.clamp(*clip)
-            noise = (x - now.sqrt() * x_0) / (1 - now).sqrt()
+            noise = ((x - now.sqrt() * x_0) / (1 - now).sqrt()).to(x)
         sigma = eta * ((1 - then) / (1 - now) * (1 - now / then)).sqrt()
-        x = then.sqrt() * x_0 + (1 - then - sigma**2).clamp(min=0).sqrt() * noise
+        x = (then.sqrt() * x_0 + (1 - then - sigma**2).clamp(min=0).sqrt() * noise).to(x)
         if eta > 0:
-            x = x + sigma * torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x)
+            fresh = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x)
+            x = (x + sigma * fresh).to(x)
         yield x

@@ -5,7 +5,9 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from dreamtext_lib.diffusion.forward import add_noise, clean_estimate, noise_of_velocity
-from dreamtext_lib.diffusion.guidance import guide
+from dreamtext_lib.diffusion.guidance import classifier_guide, guide
+from dreamtext_lib.diffusion.samplers import ddim
+from dreamtext_lib.diffusion.schedule import scaled_linear
 from dreamtext_lib.distillation.score import injected, score_gradient
 from dreamtext_lib.zoo.architectures import scheduler
 
@@ -61,6 +63,39 @@ def test_a_velocity_holds_the_same_noise():
     r = a.reshape(2, 1, 1, 1)
     velocity = r.sqrt() * eps - (1 - r).sqrt() * x
     torch.testing.assert_close(noise_of_velocity(velocity, add_noise(x, eps, a), a), eps)
+
+
+@pytest.mark.equation("3.2")
+@pytest.mark.equation("4.30")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_in_half_precision_a_weight_is_rounded_once(dtype):
+    """1 - alpha_bar formed in half precision is off by up to 0.3 %, in bfloat16 by 4.6 %; rounded once it is not."""
+    exact, unit = scheduler().alphas_cumprod, torch.finfo(dtype).eps / 2  # the largest relative error of one rounding
+    one = torch.ones(1000, 1, dtype=dtype)
+    before = (1 - exact.to(dtype)).sqrt().double() / (1 - exact.double()).sqrt() - 1
+    assert before.abs().max() > 0.002
+    for found, true in (
+        (add_noise(0 * one, one, exact), (1 - exact.double()).sqrt()),
+        (add_noise(one, 0 * one, exact), exact.double().sqrt()),
+        (clean_estimate(0 * one, -one, exact), (1 / exact.double() - 1).sqrt()),
+        (noise_of_velocity(0 * one, one, exact), (1 - exact.double()).sqrt()),
+        (classifier_guide(0 * one, -one, exact, 1.0), (1 - exact.double()).sqrt()),
+    ):
+        assert found.dtype == dtype
+        assert (found[:, 0].double() / true - 1).abs().max() < 1.01 * unit + 1e-4  # alpha_bar itself is in float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_samplers_step_in_half_precision_is_the_exact_one_rounded(dtype):
+    """From the same x and the same noise; a step is a sum of two products, so three roundings at most."""
+    schedule = scaled_linear()
+    x, eps = (noise(1000, 1, seed=seed).to(dtype) for seed in (0, 1))
+    for times in ([20, 0], [400, 380], [999, 979]):
+        found = next(ddim(lambda x_t, t: eps, schedule, x, times))
+        exact = next(ddim(lambda x_t, t: eps.double(), schedule, x.double(), times))
+        largest = torch.maximum(x.abs(), eps.abs()).double() / schedule.alpha_bar[times[0]].sqrt()
+        assert found.dtype == dtype
+        assert ((found.double() - exact).abs() / largest).max() < 1.5 * torch.finfo(dtype).eps
 
 
 @pytest.mark.equation("3.8")
