@@ -41,6 +41,15 @@ class Schedule:
         return (1 - self.alpha_bar_before) / (1 - self.alpha_bar) * self.beta
 
 
+def of_alpha_bar(alpha_bar: Tensor) -> Schedule:
+    """The schedule that has these alpha_bar_t (T,), falling within (0, 1): beta_t = 1 - alpha_bar_t / alpha_bar_{t-1}.
+
+    In float64, on the CPU. Raises ValueError if they do not fall all the time.
+    """
+    a = alpha_bar.detach().cpu().double()
+    return Schedule(1 - a / torch.cat([a.new_ones(1), a[:-1]]))
+
+
 def linear(steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedule:
     """DDPM's schedule: beta rises evenly. Source: Ho et al. 2020, section 4."""
     return Schedule(torch.linspace(first, last, steps, dtype=torch.float64))

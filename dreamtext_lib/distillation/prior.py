@@ -1,16 +1,18 @@
 """The prior: what distillation asks of a text-to-image model, answered by any Stable Diffusion of diffusers."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
 from diffusers.utils import logging
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers.utils import logging as transformers_logging
 
 from ..diffusion.forward import noise_of_velocity
+from ..diffusion.schedule import Schedule, of_alpha_bar
 
 
 class Prior(Protocol):
@@ -18,10 +20,14 @@ class Prior(Protocol):
 
     device: torch.device
     dtype: torch.dtype
-    alpha_bar: Tensor  # (1000,) of the schedule the model was trained with
+    alpha_bar: Tensor  # (1000,) of the schedule the model was trained with, on the device
 
-    def encode_text(self, texts: list[str]) -> Tensor:
-        """Text states (N, L, C)."""
+    @property
+    def schedule(self) -> Schedule:
+        """That schedule, in float64."""
+
+    def encode_text(self, texts: list[str], *, gradient: bool = False) -> Tensor:
+        """Text states (N, L, C); with a gradient if asked for."""
 
     def encode_image(self, rgb: Tensor) -> Tensor:
         """Latents (B, c, h, w), scaled, of pictures (B, 3, H, W) in 0..1; differentiable."""
@@ -32,6 +38,9 @@ class Prior(Protocol):
     def eps(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
         """The predicted noise (B, c, h, w) in x_t (B, c, h, w) at steps t (B,) for text states (B, L, C)."""
 
+    def student(self) -> nn.Module:
+        """A copy of `eps` that can be trained, called in the same way."""
+
 
 class LatentPrior:
     """A prior made of a Stable Diffusion pipeline's parts: autoencoder, U-Net, text encoder, tokenizer, schedule."""
@@ -41,21 +50,29 @@ class LatentPrior:
         self.vae, self.unet = (m.eval().requires_grad_(False) for m in (pipeline.vae, pipeline.unet))
         self.text_encoder, self.tokenizer = pipeline.text_encoder.eval().requires_grad_(False), pipeline.tokenizer
         self.device, self.dtype = self.unet.device, self.unet.dtype
-        self.alpha_bar = pipeline.scheduler.alphas_cumprod.to(self.device)
+        self.alpha_bar = pipeline.scheduler.alphas_cumprod.float().to(self.device)
         self.pixels = self.unet.config.sample_size * 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.kind = pipeline.scheduler.config.prediction_type
         if self.kind not in ("epsilon", "v_prediction"):
             raise ValueError(f"the model predicts {self.kind!r}; distillation needs 'epsilon' or 'v_prediction'")
 
-    @torch.no_grad()
-    def encode_text(self, texts: list[str]) -> Tensor:
-        """Text states (N, L, C). Raises ValueError for a text longer than the tokenizer takes."""
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule that the model was trained with. Raises ValueError if its last step leaves nothing."""
+        return of_alpha_bar(self.alpha_bar)
+
+    def encode_text(self, texts: list[str], *, gradient: bool = False) -> Tensor:
+        """Text states (N, L, C); `gradient` keeps the graph to those weights of the text encoder that ask for one.
+
+        Raises ValueError for a text longer than the tokenizer takes.
+        """
         limit = self.tokenizer.model_max_length
         for text in texts:
             if (count := len(self.tokenizer(text).input_ids)) > limit:
                 raise ValueError(f"the text '{text}' is {count} tokens long and the model takes {limit}; shorten it")
         ids = self.tokenizer(texts, padding="max_length", max_length=limit, return_tensors="pt").input_ids
-        return self.text_encoder(input_ids=ids.to(self.device)).last_hidden_state
+        with torch.set_grad_enabled(gradient):
+            return self.text_encoder(input_ids=ids.to(self.device)).last_hidden_state
 
     def encode_image(self, rgb: Tensor) -> Tensor:
         """Means of q(z|x) times the scaling factor; pictures of another size are resized to the model's own first."""
@@ -71,8 +88,29 @@ class LatentPrior:
 
     def eps(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
         """The U-Net's noise; a velocity is turned into noise first."""
-        out = self.unet(x_t, t, states).sample
+        return self.noise_of(self.unet(x_t, t, states).sample, x_t, t)
+
+    def noise_of(self, out: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """What the U-Net's answer to x_t says about the noise."""
         return out if self.kind == "epsilon" else noise_of_velocity(out, x_t, self.alpha_bar[t])
+
+    def student(self) -> nn.Module:
+        """A copy of the U-Net that can be trained, in single precision, and answers with noise as `eps` does."""
+        return Student(self)
+
+
+class Student(nn.Module):
+    """A trainable copy of a prior's U-Net: (x_t, t, states) -> noise."""
+
+    def __init__(self, prior: LatentPrior):
+        super().__init__()
+        self.unet = deepcopy(prior.unet).float().requires_grad_(True)
+        self.noise_of = prior.noise_of
+
+    def forward(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
+        """The predicted noise (B, c, h, w), in the precision of x_t."""
+        x, y = x_t.float(), states.float()
+        return self.noise_of(self.unet(x, t, y).sample, x, t).to(x_t)
 
 
 def load_prior(model: str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LatentPrior:

@@ -22,7 +22,6 @@ from torch.nn.functional import interpolate
 from ..diffusion.forward import add_noise, clean_estimate
 from ..diffusion.guidance import guide
 from ..diffusion.samplers import ddim, even_times
-from ..diffusion.schedule import Schedule
 from ..distillation.prior import Prior, first_line
 from ..distillation.prompts import check_prompt
 from ..radiance.cameras import turntable
@@ -106,7 +105,7 @@ def strips(
     x_0 = prior.encode_image(rgb.permute(2, 0, 1)[None].to(prior.device)).float()  # (1, c, h, w)
     noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(seed)).to(x_0)
     s = torch.tensor(guidances, dtype=torch.float32, device=prior.device).reshape(-1, 1, 1, 1)  # (G, 1, 1, 1)
-    schedule = _schedule(prior.alpha_bar)
+    schedule = prior.schedule
 
     def both(x: Tensor, t: Tensor) -> list[Tensor]:
         states = torch.cat([text.expand(len(x), -1, -1), none.expand(len(x), -1, -1)])  # (2 B, L, C)
@@ -148,12 +147,6 @@ def captions(prior: Prior, guidances: Sequence[float], times: Sequence[int]) -> 
 def castle(size: int) -> Tensor:
     """The toybox' red castle from the front, (size, size, 3) in 0..1."""
     return render([ToyObject("castle", "red")], turntable(1), size).rgb[0]
-
-
-def _schedule(alpha_bar: Tensor) -> Schedule:
-    """The schedule of these alpha_bar_t (T,)."""
-    a = alpha_bar.detach().cpu().double()
-    return Schedule(1 - a / torch.cat([a.new_ones(1), a[:-1]]))
 
 
 class GuidanceExplorer(FrameExplorer):

@@ -12,6 +12,7 @@ import torch
 from diffusers import DDIMScheduler
 from PIL import Image
 
+from dreamtext_lib.diffusion.schedule import of_alpha_bar
 from dreamtext_lib.viewing import guidance
 from dreamtext_lib.viewing.guidance import GuidanceExplorer, castle, guidance_frames, strips
 
@@ -102,6 +103,7 @@ def test_any_prior_will_do():
     class Plain:
         device, dtype = torch.device("cpu"), torch.float16
         alpha_bar = torch.linspace(0.99, 0.01, 50)
+        schedule = of_alpha_bar(alpha_bar)
 
         def encode_text(self, texts):
             return torch.zeros(len(texts), 3, 5)
