@@ -101,7 +101,7 @@ def sample(a: Namespace) -> int:
     import torch
 
     from .distillation.prompts import check_prompt
-    from .viewing.turntable import contact_sheet, write_picture
+    from .viewing.pictures import contact_sheet, write_picture
 
     prompt = check_prompt(a.prompt)
     for name in ("count", "steps"):
@@ -161,8 +161,8 @@ def dream(a: Namespace) -> int:
     from .radiance.cameras import turntable
     from .radiance.mesh import extract
     from .runs import Log
+    from .viewing.pictures import contact_sheet, write_picture
     from .viewing.report import write_report
-    from .viewing.turntable import contact_sheet, write_picture
 
     prior, name = prior_of(model)
     run = Dream(prompt, prior, recipe, seed, name)

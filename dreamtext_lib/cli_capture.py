@@ -77,7 +77,7 @@ def fit(a: Namespace) -> int:
     from .profile import profile
     from .radiance.captures import read_capture
     from .runs import Log
-    from .viewing.turntable import contact_sheet, write_picture
+    from .viewing.pictures import contact_sheet, write_picture
 
     capture, held_out = read_capture(path, recipe.size)
     height, width = capture.size

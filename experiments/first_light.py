@@ -17,7 +17,7 @@ from dreamtext_lib.evaluation.views import load_judge, score_views
 from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.runs import write_bytes, write_json
 from dreamtext_lib.toybox.objects import CLASS_NAMES, COLOUR_NAMES, caption
-from dreamtext_lib.viewing.turntable import contact_sheet, write_picture
+from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
 from dreamtext_lib.zoo import resolve
 
 SEED, VIEWS = 0, 12

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dreamtext_lib.runs import write_bytes
 from dreamtext_lib.viewing import style
-from dreamtext_lib.viewing.turntable import contact_sheet, write_picture
+from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
 from dreamtext_lib.zoo import MODELS, PIPELINES
 from dreamtext_lib.zoo.scores import sample_labels, samples
 

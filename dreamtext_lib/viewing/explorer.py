@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from .turntable import pixels
+from .pictures import pixels
 
 if TYPE_CHECKING:
     import trimesh

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..runs import write_bytes
-from .turntable import pixels
+from .pictures import pixels
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -6,7 +6,8 @@ import trimesh
 from torch import Tensor
 
 from ..radiance.mesh import write_mesh
-from .turntable import contact_sheet, write_picture, write_video, write_webp
+from .film import write_video, write_webp
+from .pictures import contact_sheet, write_picture
 
 
 def write_report(folder: Path, turn: Tensor, mesh: trimesh.Trimesh | None) -> list[Path]:

@@ -23,7 +23,8 @@ from dreamtext_lib.radiance.structure import (
 )  # fmt: skip
 from dreamtext_lib.toybox.objects import ToyObject
 from dreamtext_lib.toybox.stage import film, noise
-from dreamtext_lib.viewing.turntable import write_picture, write_video
+from dreamtext_lib.viewing.film import write_video
+from dreamtext_lib.viewing.pictures import write_picture
 
 NOTHING = Sightings(torch.zeros(0).long(), torch.zeros(0).long(), torch.zeros(0, 2))
 

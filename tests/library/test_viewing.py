@@ -9,7 +9,8 @@ from PIL import Image
 
 from dreamtext_lib.viewing import style
 from dreamtext_lib.viewing.explorer import FrameExplorer, MeshViewer, thin
-from dreamtext_lib.viewing.turntable import Film, contact_sheet, pixels, write_picture, write_video, write_webp
+from dreamtext_lib.viewing.film import Film, write_video, write_webp
+from dreamtext_lib.viewing.pictures import contact_sheet, pixels, write_picture
 
 
 @pytest.fixture
