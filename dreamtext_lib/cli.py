@@ -1,6 +1,5 @@
 """The command line: `dreamtext sample` and `dreamtext dream`; `cli_capture` has the commands for captures and runs."""
 
-import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -54,7 +53,6 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake or a full disk ends in one sentence and a status that is not 0."""
     arguments = parser().parse_args(argv)
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         of_captures = {name: getattr(cli_capture, name) for name in ("fit", "view", "export", "reconstruct")}
         return ({"sample": sample, "dream": dream} | of_captures)[arguments.command](arguments)

@@ -1,18 +1,22 @@
 """The prior: what distillation asks of a text-to-image model, answered by any Stable Diffusion of diffusers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
-from diffusers.utils import logging
+from diffusers.utils import logging as diffusers_log
+from huggingface_hub.utils import are_progress_bars_disabled
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from transformers.utils import logging as transformers_logging
+from transformers.utils import logging as transformers_log
 
 from ..diffusion.forward import noise_of_velocity
 from ..diffusion.schedule import Schedule, of_alpha_bar
+from .models import check_folder
 
 
 class Prior(Protocol):
@@ -116,37 +120,65 @@ class Student(nn.Module):
 def load_prior(model: str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LatentPrior:
     """The prior in a folder, or behind a name on the model hub.
 
-    Only safetensors are read and no code of the model's is run.
-    Raises ValueError with one sentence if it is not there or is no Stable Diffusion pipeline.
+    Only safetensors are read, in a variant such as fp16 where there are no others, and no code of the model's is run.
+    Raises ValueError with one sentence if it is not there, is not whole, or is no Stable Diffusion (`check_folder`).
     """
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    try:
-        if Path(model).exists() and not (Path(model) / "model_index.json").is_file():
-            raise ValueError(f"the folder '{model}' holds no diffusers pipeline: it has no model_index.json")
-        pipeline = DiffusionPipeline.from_pretrained(
-            model, dtype=dtype, use_safetensors=True, safety_checker=None, requires_safety_checker=False
-        )
-    except ValueError as error:
-        if "holds no diffusers pipeline" in str(error):
-            raise
-        raise ValueError(f"the model '{model}' cannot be read: {first_line(error)}") from error
-    except (OSError, RuntimeError) as error:
-        raise ValueError(
-            f"no model '{model}': it is neither a folder, nor a model of this package, nor on the hub within reach"
-            f" ({first_line(error)})"
-        ) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        logging.enable_progress_bar()
-        transformers_logging.enable_progress_bar()
-    if not hasattr(pipeline, "unet") or not hasattr(pipeline, "vae") or hasattr(pipeline, "text_encoder_2"):
-        raise ValueError(
-            f"the model '{model}' is a {type(pipeline).__name__}; distillation needs Stable Diffusion 1 or 2"
-        )
+    folder = Path(model) if Path(model).exists() else download(model)
+    variant = check_folder(folder)
+    with quiet():
+        try:
+            pipeline = StableDiffusionPipeline.from_pretrained(
+                folder,
+                dtype=dtype,
+                variant=variant,
+                use_safetensors=True,
+                safety_checker=None,
+                requires_safety_checker=False,
+                feature_extractor=None,
+                image_encoder=None,
+            )
+        except Exception as error:  # whatever two libraries may raise at files that other programs wrote
+            raise ValueError(f"the model '{model}' cannot be read: {first_line(error).split('. ')[0]}") from error
+    if pipeline.tokenizer.model_max_length > (limit := pipeline.text_encoder.config.max_position_embeddings):
+        pipeline.tokenizer.model_max_length = limit  # where the tokenizer's settings name no length
     return LatentPrior(pipeline.to(device))
+
+
+def download(model: str) -> Path:
+    """The folder of a model on the hub, fetched if it is not there yet; ValueError if it cannot be had."""
+    if model.startswith((".", "/", "~")) or "\\" in model or model.count("/") > 1:
+        raise ValueError(f"there is no folder '{model}'")
+    for variant in (None, "fp16"):
+        try:
+            return Path(
+                DiffusionPipeline.download(
+                    model, variant=variant, use_safetensors=True, safety_checker=None, feature_extractor=None
+                )
+            )
+        except Exception as error:  # whatever the hub's library may raise
+            if variant is None and "safetensors" in str(error):
+                continue  # it has none but those of a variant
+            raise ValueError(
+                f"no model '{model}': it is neither a folder, nor a model of this package, nor on the hub within reach"
+                f" ({first_line(error)})"
+            ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the bars and notes of the libraries that load a model; afterwards they are as they were."""
+    before = [(log, log.get_verbosity(), log.is_progress_bar_enabled()) for log in (diffusers_log, transformers_log)]
+    silent = are_progress_bars_disabled()  # of the hub; it warns at those who enable bars that the user has disabled
+    for log, _, _ in before:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log, verbosity, bars in before:
+            log.set_verbosity(verbosity)
+            if bars and not silent:
+                log.enable_progress_bar()
 
 
 def first_line(error: Exception) -> str:
