@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..runs import write_bytes
 from .field import Field
+from .glb import glb
 
 CHUNK = 65536  # points a query
 Z_UP_TO_Y_UP = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=np.float64)  # our left, up, front are x, y, z of glTF
@@ -115,24 +116,26 @@ def _largest(mesh: trimesh.Trimesh, keep: float) -> trimesh.Trimesh:
     return mesh
 
 
-def write_mesh(mesh: trimesh.Trimesh, path: Path) -> None:
-    """Write a mesh as .glb, .obj or .ply by the ending of `path`, whole or not at all.
+def mesh_format(path: Path) -> str:
+    """The format that a mesh's ending asks for: glb, obj or ply. Raises ValueError for another ending."""
+    if (kind := Path(path).suffix.lower().lstrip(".")) not in ("glb", "obj", "ply"):
+        raise ValueError(f"a mesh is written as .glb, .obj or .ply, not as '{Path(path).name}'")
+    return kind
 
-    OBJ and PLY keep our axes (x front, y left, z up). GLB gets those of glTF (z front, x left, y up), and linear
-    colours, as glTF asks of vertices. Raises ValueError for another ending.
+
+def write_mesh(mesh: trimesh.Trimesh, path: Path) -> None:
+    """Write a mesh with normals and vertex colours as .glb, .obj or .ply by the ending of `path`, whole or not at all.
+
+    OBJ and PLY keep our axes (x front, y left, z up) and the colours of the screen (sRGB), as the programs that read
+    them expect. GLB gets the axes of glTF (z front, x left, y up), linear colours and a matte material (`glb`).
+    Raises ValueError for another ending.
     """
-    path = Path(path)
-    kind = path.suffix.lower().lstrip(".")
-    if kind not in ("glb", "obj", "ply"):
-        raise ValueError(f"a mesh is written as .glb, .obj or .ply, not as {path.name!r}")
+    kind = mesh_format(path)
     if kind == "glb":
         colours = np.asarray(mesh.visual.vertex_colors)[:, :3] / 255
-        linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
-        mesh = trimesh.Trimesh(
-            mesh.vertices @ Z_UP_TO_Y_UP.T,
-            mesh.faces,
-            vertex_colors=(linear * 255).round().astype(np.uint8),
-            process=False,
-        )
-    data = mesh.export(file_type=kind)
-    write_bytes(path, data.encode() if isinstance(data, str) else data)
+        data = glb(mesh.vertices @ Z_UP_TO_Y_UP.T, mesh.faces, mesh.vertex_normals @ Z_UP_TO_Y_UP.T, colours)
+    elif kind == "obj":
+        data = mesh.export(file_type=kind, include_normals=True, include_color=True)
+    else:
+        data = mesh.export(file_type=kind, vertex_normal=True)
+    write_bytes(Path(path), data.encode("utf-8") if isinstance(data, str) else data)

@@ -104,7 +104,7 @@ class FrameExplorer(anywidget.AnyWidget):
 class MeshViewer(anywidget.AnyWidget):
     """A mesh with coloured vertices that turns by dragging, touch or the arrow keys. The world's z is up, x the front.
 
-        MeshViewer.from_mesh(trimesh.load("castle.glb", force="mesh"), alt="a red castle")
+        MeshViewer.from_mesh(trimesh.load("castle.ply"), alt="a red castle")
 
     vertices: (V, 3), any unit. faces: (F, 3) indices of vertices. colours: (V, 3) in 0..1, or None for grey.
     azimuth, elevation: of the first view, degrees as in `radiance.cameras`. height: of the picture, in pixels.

@@ -1,6 +1,8 @@
 """The radiance package: encoding, field, occupancy, rendering, shading, mesh."""
 
+import json
 import math
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -434,6 +436,26 @@ def test_empty_and_broken_fields_are_named() -> None:
         surface_density(torch.zeros(4, 4, 4), 0.1)
 
 
+def read_glb(path: Path) -> tuple[dict, list[np.ndarray]]:
+    """The JSON of a GLB and its accessors, read by the specification and by no library."""
+    data = path.read_bytes()
+    magic, version, length = struct.unpack_from("<4sII", data)
+    assert (magic, version, length) == (b"glTF", 2, len(data))
+    size, kind = struct.unpack_from("<I4s", data, 12)
+    assert kind == b"JSON" and size % 4 == 0
+    tree = json.loads(data[20 : 20 + size])
+    rest, kind = struct.unpack_from("<I4s", data, 20 + size)
+    buffer = data[28 + size :]
+    assert kind == b"BIN\0" and rest == len(buffer) == tree["buffers"][0]["byteLength"]
+    arrays = []
+    for a in tree["accessors"]:
+        view, wide = tree["bufferViews"][a["bufferView"]], {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[a["type"]]
+        raw = buffer[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
+        values = np.frombuffer(raw, {5126: "<f4", 5123: "<u2", 5125: "<u4"}[a["componentType"]])
+        arrays.append(values.reshape(a["count"], wide))
+    return tree, arrays
+
+
 @pytest.mark.parametrize("kind", ["glb", "obj", "ply"])
 def test_files_load_back_with_colours_and_axes(kind: str, ball_mesh: trimesh.Trimesh, tmp_path: Path) -> None:
     mesh = ball_mesh.copy()
@@ -444,9 +466,38 @@ def test_files_load_back_with_colours_and_axes(kind: str, ball_mesh: trimesh.Tri
     front = {"glb": 2}.get(kind, 0)
     np.testing.assert_allclose(loaded.bounds[1], {"glb": [0.3, 0.9, 0.6]}.get(kind, [0.6, 0.3, 0.9]), atol=0.03)
     assert loaded.volume == pytest.approx(mesh.volume, rel=1e-3)  # a rotation, not a mirror
-    colours = np.asarray(loaded.visual.vertex_colors)[loaded.vertices[:, front] > 0.01, :3]
-    expected = {"glb": [202, 3, 3]}.get(kind, [230, 26, 26])  # glTF colours are linear light
+    ahead = loaded.vertices[:, front] > 0.01
+    if kind == "glb":  # linear light in sixteen bits
+        _, (_, place, _, light) = read_glb(tmp_path / "ball.glb")
+        colours, expected = light[place[:, 2] > 0.01, :3] / 257, [202, 3, 3]
+    else:
+        colours, expected = np.asarray(loaded.visual.vertex_colors)[ahead, :3], [230, 26, 26]
     assert np.abs(colours.astype(int) - expected).max() <= 2
+    outward = loaded.vertex_normals * loaded.vertices  # of an ellipsoid about the origin
+    assert (outward.sum(1) > 0).all()
+
+
+def test_a_glb_is_matte_has_normals_and_the_colours_of_the_screen(tmp_path: Path) -> None:
+    mesh = trimesh.creation.icosphere(subdivisions=3)
+    grey = np.linspace(0, 255, len(mesh.vertices)).round().astype(np.uint8)
+    mesh.visual.vertex_colors = np.column_stack([grey, grey[::-1], np.full_like(grey, 7), np.full_like(grey, 255)])
+    write_mesh(mesh, tmp_path / "ball.glb")
+    tree, arrays = read_glb(tmp_path / "ball.glb")
+    surface = tree["meshes"][0]["primitives"][0]
+    material = tree["materials"][surface["material"]]["pbrMetallicRoughness"]
+    assert (material["metallicFactor"], material["roughnessFactor"]) == (0, 1)
+    assert material.get("baseColorFactor", [1, 1, 1, 1]) == [1, 1, 1, 1]
+    place, normal, light = (arrays[surface["attributes"][name]] for name in ("POSITION", "NORMAL", "COLOR_0"))
+    np.testing.assert_allclose(np.linalg.norm(normal, axis=1), 1, atol=1e-5)
+    assert ((normal * place).sum(1) > 0.99).all()  # those of a ball point away from its middle
+    np.testing.assert_allclose(place, np.roll(mesh.vertices, -1, axis=1), atol=1e-6)  # x front to z, y left to x
+    linear = light[:, :3] / 65535
+    screen = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)  # as a viewer does
+    assert (np.rint(screen * 255) == np.asarray(mesh.visual.vertex_colors)[:, :3]).all()  # the dark ones too
+    assert (light[:, 3] == 65535).all() and tree["accessors"][surface["attributes"]["COLOR_0"]]["normalized"]
+    bounds = tree["accessors"][surface["attributes"]["POSITION"]]
+    assert (bounds["min"], bounds["max"]) == (place.min(0).tolist(), place.max(0).tolist())
+    assert (arrays[surface["indices"]].reshape(-1, 3) == mesh.faces).all()
 
 
 def test_a_failed_write_leaves_the_old_file(ball_mesh: trimesh.Trimesh, tmp_path: Path) -> None:
