@@ -5,6 +5,7 @@
 
 import statistics
 import time
+from itertools import islice
 
 import torch
 
@@ -22,15 +23,15 @@ def main() -> None:
     toy = PROFILES["toy"]
     prior = load_prior(resolve(toy.model))
     recipe = toy.recipes["fitfusion"]
-    dreams = {size: Dream("a red castle", prior, recipe.with_fields(size=size)) for size in SIZES}
-    for dream in dreams.values():
-        for _ in range(WARM_UP):
-            dream.advance()
+    walks = {size: Dream("a red castle", prior, recipe.with_fields(size=size)).run() for size in SIZES}
+    for walk in walks.values():
+        for _ in islice(walk, WARM_UP):
+            pass
     rates, parts = {size: [] for size in SIZES}, {size: [] for size in SIZES}
     for _ in range(ROUNDS):
-        for size, dream in dreams.items():
+        for size, walk in walks.items():
             began = time.perf_counter()
-            parts[size] += [dream.advance().seconds for _ in range(STEPS)]
+            parts[size] += [record.seconds for record in islice(walk, STEPS)]
             rates[size].append(STEPS / (time.perf_counter() - began))
     print(f"{torch.get_num_threads()} threads, {ROUNDS} rounds of {STEPS} steps after {WARM_UP}")
     for size in SIZES:

@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -19,9 +20,10 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from torch.nn.functional import cosine_similarity
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from dreamtext_lib.distillation.dream import Dream
+from dreamtext_lib.distillation.dream import Dream, fresh
+from dreamtext_lib.distillation.gradients import Words, sds
 from dreamtext_lib.distillation.prior import LatentPrior, load_prior
-from dreamtext_lib.distillation.score import injected, score_gradient
+from dreamtext_lib.distillation.score import injected, weighted
 from dreamtext_lib.profile import PROFILES
 from dreamtext_lib.radiance.cameras import rays, turntable
 from dreamtext_lib.radiance.rendering import render_rays
@@ -30,7 +32,11 @@ from dreamtext_lib.zoo import resolve
 from dreamtext_lib.zoo.architectures import scheduler
 
 PROMPT, WARM_UP, SEED = "a red castle", 5, 0
-SHADES = ("albedo", "lambertian", "textureless")
+SHADES = {
+    "albedo": {"albedo_share": 1.0, "textureless_share": 0.0},
+    "lambertian": {"albedo_share": 0.0, "textureless_share": 0.0},
+    "textureless": {"albedo_share": 0.0, "textureless_share": 1.0},
+}
 
 
 def random_prior(device: str, dtype: torch.dtype) -> LatentPrior:
@@ -93,18 +99,21 @@ class Meter:
 
 def loop(prior: LatentPrior, name: str, steps: int, meter: Meter) -> dict:
     """Steps of a recipe of the full profile, each shading by itself: median seconds a step and the peak."""
-    recipe, found = PROFILES["full"].recipes[name], {"size": PROFILES["full"].recipes[name].size}
-    for shade in SHADES:
+    base = PROFILES["full"].recipes[name]
+    found, size = {"size": base.views.size}, base.views.size
+    for shade, shares in SHADES.items():
+        recipe = base.with_fields(**shares)
         dream = Dream(PROMPT, prior, recipe, SEED)
-        dream.choose_shading = lambda fraction, generator, shade=shade: shade
-        dream.step = recipe.steps // 2
-        for _ in range(WARM_UP):
-            dream.advance()
-        taken = [meter(dream.advance) for _ in range(steps)]
+        dream.step = recipe.steps // 2  # where each shading occurs
+        walk = dream.run()
+        for record in islice(walk, WARM_UP):
+            assert record.shading == shade
+        taken = [meter(lambda walk=walk: next(walk)) for _ in range(steps)]
         gib = None if taken[0][1] is None else round(max(g for _, g in taken), 2)
         found[shade] = {"seconds": round(statistics.median(s for s, _ in taken), 4), "gib": gib}
-        print(f"{name}, {recipe.size} px, {shade}: {found[shade]}", flush=True)
-    seconds, gib = meter(lambda: dream.turntable(8, 256))
+        print(f"{name}, {size} px, {shade}: {found[shade]}", flush=True)
+    around = turntable(8)
+    seconds, gib = meter(lambda: dream.volume.pictures(around.pose, around.fov, 256))
     found["turntable"] = {"seconds": round(seconds / 8, 3), "gib": gib and round(gib, 2)}
     print(f"{name}, a picture of a turntable, 256 px: {found['turntable']}", flush=True)
     return found
@@ -113,7 +122,7 @@ def loop(prior: LatentPrior, name: str, steps: int, meter: Meter) -> dict:
 def picture_memory(prior: LatentPrior, size: int, meter: Meter) -> dict:
     """Peak of one training picture with gradient, all samples asked: whole, and in the library's pieces."""
     recipe, found = PROFILES["full"].recipes["fitfusion"], {}
-    dream, camera = Dream(PROMPT, prior, recipe, SEED), turntable(1)
+    volume, camera = fresh(recipe, SEED, prior.device), turntable(1)
     origins, directions = (v[0].to(prior.device) for v in rays(camera.pose, camera.fov, size))
     for name, chunk in (("pieces", None), ("whole", 1 << 40)):
         more = {} if chunk is None else {"chunk": chunk}
@@ -121,7 +130,7 @@ def picture_memory(prior: LatentPrior, size: int, meter: Meter) -> dict:
 
         def picture(generator: torch.Generator = generator, more: dict = more) -> None:
             rendered = render_rays(
-                dream.field, None, origins, directions, recipe.samples, recipe.bound, generator, **more
+                volume.field, None, origins, directions, recipe.views.samples, volume.radius, generator, **more
             )
             rendered.rgb.square().sum().backward()
 
@@ -130,7 +139,7 @@ def picture_memory(prior: LatentPrior, size: int, meter: Meter) -> dict:
             seconds, gib = meter(picture)
         except torch.OutOfMemoryError:
             seconds, gib = float("nan"), float("nan")
-        dream.field.zero_grad(set_to_none=True)
+        volume.field.zero_grad(set_to_none=True)
         found[name] = {"seconds": round(seconds, 3), "gib": None if gib is None else round(gib - base, 2)}
         print(f"a picture of {size} px with gradient, {name}: {found[name]}", flush=True)
     return found
@@ -141,16 +150,12 @@ def pixel_gradients(priors: dict[str, LatentPrior], size: int) -> dict:
     found, first = {}, None
     g = torch.Generator().manual_seed(SEED)
     picture = torch.rand(1, 3, size, size, generator=g)
-    noise = torch.randn(1, 4, *[priors["float32"].unet.config.sample_size] * 2, generator=g)
     for name, prior in priors.items():
         rgb = picture.to(prior.device).requires_grad_()
         latents = prior.encode_image(rgb)
-        states, none = prior.encode_text([PROMPT, ""]).split(1)
-        t = torch.tensor([500], device=prior.device)
-        gradient = score_gradient(
-            prior, latents.detach(), states, none, t, noise.to(prior.device, prior.dtype), guidance=100.0
-        )
-        injected(latents.float(), gradient.float()).backward()
+        words, t = Words(*prior.encode_text([PROMPT, ""]).split(1)), torch.tensor([500], device=prior.device)
+        arrow = sds(prior, latents.detach(), t, words, 100.0, torch.Generator().manual_seed(SEED))
+        injected(latents.float(), weighted(arrow, prior.alpha_bar[t])).backward()
         flat = rgb.grad.float().flatten()
         first = flat if first is None else first
         found[name] = {
@@ -168,14 +173,14 @@ def resumed(prior: LatentPrior, steps: int) -> float:
     recipe = PROFILES["full"].recipes["stable-dreamfusion"]
     first, second = Dream(PROMPT, prior, recipe, SEED), Dream(PROMPT, prior, recipe, SEED)
     with tempfile.TemporaryDirectory() as folder:
-        for step in range(2 * steps):
-            if step == steps:
+        for record in islice(first.run(), 2 * steps):
+            if record.step == steps:
                 first.save(Path(folder))
-            first.advance()
         second.load(Path(folder))
-        for _ in range(steps):
-            second.advance()
-    gap = max((a - b).abs().max().item() for a, b in zip(first.field.parameters(), second.field.parameters()))
+        for _ in islice(second.run(), steps):
+            pass
+    both = (dream.volume.field.parameters() for dream in (first, second))
+    gap = max((a - b).abs().max().item() for a, b in zip(*both))
     print(f"a resumed run differs from the first by at most {gap:.2g} in any parameter", flush=True)
     return gap
 

@@ -4,15 +4,17 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import fields
 from errno import ENOSPC
+from functools import reduce
 from pathlib import Path
 from typing import NoReturn
 
 from . import cli_capture
-from .distillation.recipe import RECIPE_FIELDS, Recipe
+from .distillation.recipe import Recipe
+from .settings import paths
 
 PREVIEW_EVERY = 50  # steps between previews and checkpoints
+RECIPE_FIELDS = {path[-1]: type(reduce(getattr, path, Recipe())) for path in paths(Recipe())}
 
 
 class Parser(ArgumentParser):
@@ -39,8 +41,8 @@ def parser() -> Parser:
     dream.add_argument("--recipe", choices=("stable-dreamfusion", "fitfusion"), help="settings (default fitfusion)")
     dream.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder, as it was")
     group = dream.add_argument_group("fields of the recipe")
-    for field in fields(Recipe):
-        group.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), metavar="VALUE")
+    for name, kind in RECIPE_FIELDS.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="VALUE")
 
     for command, out in ((sample, "PNG file"), (dream, "run folder")):
         command.add_argument("--out", type=Path, help=f"{out} to write (default: in runs/, named after the prompt)")
@@ -170,7 +172,7 @@ def dream(a: Namespace) -> int:
     else:
         run.save(folder)
     log, views, records = Log(folder / "log.jsonl", keep=run.step), turntable(4), []
-    print(f"dreaming '{prompt}' with {name}, guidance s = {recipe.guidance:g}; preview: {folder / 'preview.png'}")
+    print(f"dreaming '{prompt}' with {name}, guidance s = {recipe.score.guidance:g}; preview: {folder / 'preview.png'}")
     bar = tqdm(run.run(), initial=run.step, total=recipe.steps, unit="step", dynamic_ncols=True)
     try:
         for record in bar:
@@ -179,7 +181,8 @@ def dream(a: Namespace) -> int:
             if record.step % PREVIEW_EVERY == 0 or record.step == recipe.steps:
                 log(summary(records))
                 run.save(folder)
-                write_picture(contact_sheet(run.views(views), columns=4, scale=2), folder / "preview.png")
+                sides = run.volume.pictures(views.pose, views.fov)
+                write_picture(contact_sheet(sides, columns=4, scale=2), folder / "preview.png")
                 records = []
     except KeyboardInterrupt:
         run.save(folder)
@@ -188,11 +191,12 @@ def dream(a: Namespace) -> int:
     finally:
         bar.close()
     try:
-        mesh = extract(run.field, radius=recipe.bound)
+        mesh = extract(run.volume.field, radius=run.volume.radius)
     except ValueError as error:
         print(f"dreamtext: no mesh: {error}", file=sys.stderr)
         mesh = None
-    for path in write_report(folder, run.turntable(), mesh):
+    around = turntable(60)
+    for path in write_report(folder, run.volume.pictures(around.pose, around.fov, 128), mesh):
         print(path)
     return 0
 

@@ -66,11 +66,11 @@ def of_dream(run: Dream) -> Loaded:
     """A dream as something to look at."""
 
     def picture(pose: Tensor, fov: float, size: int) -> Tensor:
-        return run.view_at(pose[None], torch.tensor([fov]), size)[0]
+        return run.volume.pictures(pose[None], torch.tensor([fov]), size)[0]
 
-    text = f"Dreamt by {run.model}, {run.step} steps, guidance s = {run.recipe.guidance:g}, seed {run.seed}."
-    bound = run.recipe.bound
-    return Loaded(run.prompt, text, picture, lambda n: extract(run.field, n, radius=bound), torch.zeros(3), 1.0)
+    text = f"Dreamt by {run.model}, {run.step} steps, guidance s = {run.recipe.score.guidance:g}, seed {run.seed}."
+    bound = run.volume.radius
+    return Loaded(run.prompt, text, picture, lambda n: extract(run.volume.field, n, radius=bound), torch.zeros(3), 1.0)
 
 
 def load_run(folder: Path) -> Loaded:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .distillation.recipe import Recipe
+from .distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, Recipe
 
 STARTED = time.perf_counter()  # a notebook's first cell imports this module
 
@@ -28,38 +28,6 @@ class Profile:
     dtype: torch.dtype
     recipes: dict[str, Recipe]
 
-
-TOY_BASE = Recipe(size=32, guidance=5.0, steps=500)
-# As table 5.1 has it, at the scale of the toy: larger pictures, more guidance, twice the steps.
-TOY_FITFUSION = Recipe(size=64, guidance=10.0, steps=1000)
-
-FULL_BASE = Recipe(
-    guidance=100.0,
-    t_max_late=980,
-    steps=10_000,
-    size=64,
-    samples=128,
-    radius_min=1.0,
-    radius_max=1.5,
-    fov_min=40.0,
-    fov_max=70.0,
-    background_min=0.0,
-    albedo_until=0.1,
-    albedo=0.2,
-    textureless=0.4,
-    ambient=0.1,
-    levels=16,
-    log2_table=19,
-    coarsest=16,
-    finest=2048,
-    bound=1.0,
-    occupancy=128,
-    rate_net=1e-3,
-    opacity=0.0,
-    manifold=0.0,
-    entropy=1e-4,
-)
-FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)
 
 PROFILES = {
     "toy": Profile("toy", "tiny", "cpu", torch.float32, {"stable-dreamfusion": TOY_BASE, "fitfusion": TOY_FITFUSION}),

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
@@ -90,3 +92,12 @@ class Log:
         """Add one record, which has a `step`; the file is whole after every call."""
         self.lines.append(json.dumps(record))
         write_bytes(self.path, "".join(f"{line}\n" for line in self.lines).encode())
+
+
+def stream(seed: int, step: int, purpose: str) -> torch.Generator:
+    """The random numbers of one step for one purpose ("camera", "light", "noise", ...), whatever else is drawn.
+
+    seed: a whole number of up to 64 bits. Equal arguments give equal numbers; a new purpose moves no other's.
+    """
+    words = np.random.SeedSequence([seed, step, crc32(purpose.encode())]).generate_state(2)  # uint32
+    return torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))

@@ -1,86 +1,161 @@
-"""Recipes: every setting of a text-to-3D run as one value."""
+"""Recipes of dreams: every setting of a text-to-3D run as one value, and the named ones.
 
-from dataclasses import dataclass, fields, replace
+The loss of a step is a mean over the views of a batch of
+
+    (gradient . z) / (c h w)  +  the terms of `Regular`, each a weight times a mean over rays or pixels.
+
+So the score counts as a mean over the c h w entries of a latent, and a weight says how much a term's mean counts beside
+that mean. Public codes, that of the thesis among them, add the score up over the entries: a weight of theirs is to be
+divided by c h w here. `PER_ENTRY` does it for Stable Diffusion at 512 pixels.
+"""
+
+from dataclasses import dataclass, field
+from math import log
+from typing import Literal
+
+from ..settings import (
+    Angle,
+    Count,
+    Descent,
+    Elevation,
+    Grey,
+    Grid,
+    Number,
+    Positive,
+    Settings,
+    Share,
+    Time,
+    Voxels,
+    Weight,
+    ordered,
+)
+
+PER_ENTRY = 1 / (4 * 64 * 64)  # from a weight beside a sum over latents of 64 x 64 x 4 to one beside their mean
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The settings of one run. The defaults are the toy's; `profile.py` has the named ones."""
+class Score(Settings):
+    """What the prior is asked (3.3, 5.1)."""
 
-    # the score (thesis 3.3, 5.1)
-    guidance: float = 10.0  # s of (3.8), eps(y) + s (eps(y) - eps(none)); diffusers' guidance_scale is s + 1
-    t_min: int = 20  # lowest time step, of 1000 (5.1.1)
-    t_max: int = 980  # highest time step, of 1000 (5.1.1)
-    t_max_late: int = 500  # highest time step once `late` of the run is over; = t_max keeps the range
-    late: float = 0.4  # share of the run, 0..1
-    steps: int = 1000  # gradient steps; the thesis counts epochs of 100
-    batch: int = 1  # views a step
-
-    # the picture (6.1.4, 6.1.5)
-    size: int = 64  # pixels a side of the training render (table 5.1)
-    samples: int = 40  # stratified samples a ray (3.12)
-    front_bias: float = 0.0  # share of cameras from the front quarter alone
-    overhead: float = 0.12  # share of cameras from above 60 degrees
-    radius_min: float = 2.6  # camera distance, world units
-    radius_max: float = 3.1  # camera distance, world units
-    fov_min: float = 38.0  # vertical field of view, degrees
-    fov_max: float = 44.0  # vertical field of view, degrees
-    background_min: float = 0.75  # grey behind the object, 0..1
-    background_max: float = 1.0  # grey behind the object, 0..1
-    albedo_until: float = 0.3  # share of the run with unshaded colours alone (6.1.4)
-    albedo: float = 0.5  # share of steps with unshaded colours after that (6.1.4)
-    textureless: float = 0.0  # share of steps with white, shaded surfaces after that (6.1.4)
-    ambient: float = 0.5  # light from everywhere, 0..1; the rest is Lambertian
-
-    # the field (3.2.4, 6.1.3, 6.1.6)
-    levels: int = 6  # hash levels (3.16)
-    features: int = 2  # features a level
-    log2_table: int = 14  # entries a level, as a power of two (3.18)
-    coarsest: int = 6  # cells a side of the first level (3.16)
-    finest: int = 48  # cells a side of the last level (3.16)
-    hidden: int = 32  # width of the one hidden layer
-    blob_value: float = 10.0  # v of (6.1)
-    blob_radius: float = 0.5  # b of (6.1), world units
-    bound: float = 1.1  # radius of the ball that holds the object, world units
-    occupancy: int = 32  # cells a side of the occupancy grid
-
-    # descent (6.1.8)
-    rate_grid: float = 1e-2  # Adam's step for the hash tables
-    rate_net: float = 3e-3  # Adam's step for the network
-    opacity: float = 0.02  # weight of the mean root of squared opacity (4.3.4)
-    manifold: float = 10.0  # weight of the gap between a view and its reconstruction (ours, not the thesis')
-    entropy: float = 0.05  # weight, at the end, of the entropy of opacity; rises linearly from 0
+    arrow: Literal["sds", "csd", "sdi", "vsd"] = "sds"  # which arrow: `distillation/gradients.py`
+    guidance: Number = 10.0  # s of (3.8), eps(y) + s (eps(y) - eps(none)); diffusers' guidance_scale is s + 1
+    t_min: Time = 20  # lowest time step, of 1000 (5.1.1)
+    t_max: Time = 980  # highest time step, of 1000 (5.1.1)
+    t_max_late: Time = 500  # highest time step from `late_from` on; = t_max keeps the range
+    late_from: Share = 0.4  # share of the run after which t_max_late holds
+    inversion_steps: Count = 10  # sdi: steps of DDIM that look for the noise
+    inversion_guidance: Number = -8.5  # sdi: s of (3.8) meanwhile
+    student_rate: Positive = 1e-4  # vsd: AdamW's step for the student
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "size", "samples", "levels", "features", "hidden", "occupancy", "coarsest"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("rate_grid", "rate_net", "radius_min", "fov_min", "bound", "blob_radius"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("late", "albedo_until", "albedo", "textureless", "ambient", "front_bias", "overhead"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is a share, between 0 and 1")
-        for low, high in (
-            ("t_min", "t_max"),
-            ("t_min", "t_max_late"),
-            ("radius_min", "radius_max"),
-            ("fov_min", "fov_max"),
-            ("background_min", "background_max"),
-            ("coarsest", "finest"),
-        ):
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} is {getattr(self, low)}, above {high}, which is {getattr(self, high)}")
-        if not (0 <= self.t_min and max(self.t_max, self.t_max_late) <= 999):
-            raise ValueError(f"time steps {self.t_min} to {self.t_max} leave 0..999; choose t_min and t_max inside")
-        if self.albedo + self.textureless > 1:
-            raise ValueError(f"albedo {self.albedo} and textureless {self.textureless} together are more than 1")
-        if not 4 <= self.log2_table <= 24:
-            raise ValueError(f"log2_table is {self.log2_table}; choose 4 to 24")
-
-    def with_fields(self, **changes: float) -> "Recipe":
-        """The same recipe with other values for the named fields. Raises TypeError for a field it lacks."""
-        return replace(self, **changes)
+        super().__post_init__()
+        ordered(self, ("t_min", "t_max"), ("t_min", "t_max_late"))
 
 
-RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))
+@dataclass(frozen=True)
+class Views(Settings):
+    """The pictures that the prior is shown (6.1.4, 6.1.5)."""
+
+    batch: Count = 1  # views a step
+    size: Count = 64  # pixels a side (table 5.1)
+    samples: Count = 40  # stratified samples a ray (3.12)
+    front_share: Share = 0.0  # share of cameras from the front quarter alone; the others come from all around
+    overhead_share: Share = 0.12  # share of cameras from overhead_min to overhead_max; the others come from below
+    elevation_min: Elevation = -8.0  # degrees above the horizon
+    elevation_max: Elevation = 45.0  # degrees above the horizon
+    overhead_min: Elevation = 60.0  # degrees above the horizon
+    overhead_max: Elevation = 88.0  # degrees above the horizon
+    radius_min: Positive = 2.6  # distance of the camera, units of the world
+    radius_max: Positive = 3.1  # distance of the camera, units of the world
+    fov_min: Angle = 38.0  # vertical field of view, degrees
+    fov_max: Angle = 44.0  # vertical field of view, degrees
+    background_min: Grey = 0.75  # grey behind the object
+    background_max: Grey = 1.0  # grey behind the object
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = ("elevation", "overhead", "radius", "fov", "background")
+        ordered(self, *((f"{name}_min", f"{name}_max") for name in names))
+
+
+@dataclass(frozen=True)
+class Light(Settings):
+    """How a view is shaded (6.1.4)."""
+
+    albedo_until: Share = 0.3  # share of the run in which colours are never shaded
+    albedo_share: Share = 0.5  # share of later steps with unshaded colours
+    textureless_share: Share = 0.0  # share of later steps with a white, shaded surface; the rest is Lambertian
+    ambient: Grey = 0.5  # light from everywhere; the rest comes from a lamp
+    lamp_lift: Number = 0.8  # how far the lamp's mean place is above the camera, units of the world
+    lamp_spread: Weight = 0.6  # standard deviation of the lamp's place, units of the world
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.albedo_share + self.textureless_share > 1:
+            a, b = self.albedo_share, self.textureless_share
+            raise ValueError(f"albedo_share {a} and textureless_share {b} together are more than 1")
+
+
+@dataclass(frozen=True)
+class Ball(Settings):
+    """Where the object is, and the ball that it starts as (6.1)."""
+
+    bound: Positive = 1.1  # radius of the ball that holds the object, units of the world
+    blob_value: Number = 10.0  # v of (6.1), added to the density before its activation
+    blob_radius: Positive = 0.5  # b of (6.1), units of the world
+
+
+@dataclass(frozen=True)
+class Regular(Settings):
+    """Weights of what the score does not say; their unit is explained at the top of this file."""
+
+    opacity_weight: Weight = 0.02  # of the mean of sqrt(opacity^2 + 0.01) (4.3.4)
+    entropy_weight: Weight = 0.05  # of the mean entropy of opacity, in nats; rises linearly from 0 to this
+    manifold_weight: Weight = 10.0  # of the mean squared gap between a view and its reconstruction (ours)
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """The settings of one dream. The defaults are those of FitFusion in toy size."""
+
+    steps: Count = 1000  # gradient steps; the thesis counts epochs of 100
+    score: Score = field(default_factory=Score)
+    views: Views = field(default_factory=Views)
+    light: Light = field(default_factory=Light)
+    ball: Ball = field(default_factory=Ball)
+    grid: Grid = field(default_factory=Grid)
+    voxels: Voxels = field(default_factory=Voxels)
+    descent: Descent = field(default_factory=Descent)
+    regular: Regular = field(default_factory=Regular)
+
+
+TOY_BASE = Recipe().with_fields(size=32, guidance=5.0, steps=500)
+# As table 5.1 has it, at the scale of the toy: larger pictures, more guidance, twice the steps.
+TOY_FITFUSION = Recipe().with_fields(size=64, guidance=10.0, steps=1000)
+
+# The settings of the thesis and of its code where there is a field for them. Adam stands for Adan; the term for the
+# orientation of normals, to which the code gives a weight of 1e-2, is not there.
+FULL_BASE = Recipe(
+    steps=10_000,
+    score=Score(guidance=100.0, t_max_late=980),
+    views=Views(
+        size=64,
+        samples=128,
+        radius_min=1.0,
+        radius_max=1.5,
+        fov_min=40.0,
+        fov_max=70.0,
+        background_min=0.0,
+    ),
+    light=Light(albedo_until=0.1, albedo_share=0.2, textureless_share=0.4, ambient=0.1, lamp_lift=0.0, lamp_spread=1.0),
+    ball=Ball(bound=1.0),
+    grid=Grid(levels=16, log2_table=19, coarsest=16, finest=2048),
+    voxels=Voxels(voxels=128, threshold=0.1, decay=0.95),
+    descent=Descent(rate_net=1e-3),
+    regular=Regular(
+        opacity_weight=0.0,
+        entropy_weight=1e-4 * PER_ENTRY / log(2),  # the code's 1e-4, of an entropy in bits beside a sum
+        manifold_weight=0.0,
+    ),
+)
+FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)

@@ -70,16 +70,18 @@ def view_word(azimuth: float, elevation: float, front: float = 45.0, overhead: f
 def sample_cameras(
     count: int,
     generator: torch.Generator,
-    front_bias: float = 0.0,
-    overhead: float = 0.12,
+    *,
+    front_share: float = 0.0,
+    overhead_share: float = 0.12,
     elevation: tuple[float, float] = (-8.0, 45.0),
+    overhead: tuple[float, float] = (60.0, 88.0),
     radius: tuple[float, float] = (2.6, 3.1),
     fov: tuple[float, float] = (38.0, 44.0),
 ) -> Cameras:
     """Random cameras around the object (thesis 6.1.5).
 
-    A share `front_bias` of the azimuths is drawn from the front quarter alone, the rest from the whole circle;
-    a share `overhead` of the elevations from 60 to 88 degrees, the rest from `elevation`.
+    `front_share` of the azimuths are drawn from the front quarter alone, the rest from the whole circle;
+    `overhead_share` of the elevations from the range `overhead`, the rest from `elevation`. Angles in degrees.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -88,8 +90,8 @@ def sample_cameras(
     def chance(share: float) -> Tensor:
         return torch.rand(count, generator=generator) < share
 
-    around = torch.where(chance(front_bias), uniform(-45, 45), uniform(-180, 180))
-    above = torch.where(chance(overhead), uniform(60, 88), uniform(*elevation))
+    around = torch.where(chance(front_share), uniform(-45, 45), uniform(-180, 180))
+    above = torch.where(chance(overhead_share), uniform(*overhead), uniform(*elevation))
     return Cameras(around, above, uniform(*radius), uniform(*fov))
 
 

@@ -62,7 +62,7 @@ def drawn(seed: int, index: int, size: int, front_bias: float) -> tuple[np.ndarr
     """What `batch` returns, on as many threads as are set."""
     rng = np.random.default_rng((seed, index))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    cameras = sample_cameras(BATCH, generator, front_bias)
+    cameras = sample_cameras(BATCH, generator, front_share=front_bias)
     name = CLASS_NAMES[index % len(CLASS_NAMES)]
     things = [random_object(rng, name) for _ in range(BATCH)]
     picture = render(things, cameras, size, random_look(cameras, rng))

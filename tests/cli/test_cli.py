@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
 
 import imageio.v3 as iio
 import numpy as np
@@ -17,7 +16,7 @@ from PIL import Image
 from dreamtext_lib import cli, runs
 from dreamtext_lib.profile import PROFILES
 
-SHORT = ["--steps", "4", "--size", "16", "--samples", "12", "--occupancy", "16"]
+SHORT = ["--steps", "4", "--size", "16", "--samples", "12", "--voxels", "16"]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +33,9 @@ def test_a_run_folder_holds_all_that_it_promises(finished):
         "turntable.mp4", "turntable.webp", "contact_sheet.png", "mesh.glb",
     }  # fmt: skip
     recipe = json.loads((finished / "recipe.json").read_text())
-    assert (recipe["prompt"], recipe["seed"], recipe["model"], recipe["size"]) == ("a red mug", 5, "tiny", 16)
-    assert set(asdict(PROFILES["toy"].recipes["fitfusion"])) <= set(recipe)
+    assert (recipe["prompt"], recipe["seed"], recipe["model"]) == ("a red mug", 5, "tiny")
+    wanted = PROFILES["toy"].recipes["fitfusion"].with_fields(steps=4, size=16, samples=12, voxels=16)
+    assert recipe["recipe"] == wanted.values()
     assert len(iio.imread(finished / "turntable.mp4", plugin="FFMPEG")) == 60
     assert Image.open(finished / "turntable.webp").size == (128, 128)  # equal frames of a ball are one frame
     assert np.asarray(Image.open(finished / "contact_sheet.png")).std() > 5
@@ -50,15 +50,16 @@ def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_p
     monkeypatch.setattr(cli, "PREVIEW_EVERY", 2)
     from dreamtext_lib.distillation.dream import Dream
 
-    advance = Dream.advance
+    walk = Dream.run
 
     def interrupted(self):
-        if self.step == 3 and not (tmp_path / "stopped").exists():
-            (tmp_path / "stopped").touch()
-            raise KeyboardInterrupt
-        return advance(self)
+        for record in walk(self):
+            yield record
+            if record.step == 3 and not (tmp_path / "stopped").exists():
+                (tmp_path / "stopped").touch()
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(Dream, "advance", interrupted)
+    monkeypatch.setattr(Dream, "run", interrupted)
     status, _, err = run(capsys, "dream", "a red mug", "--out", folder, "--seed", "5", *SHORT)
     assert status == 130 and f"--resume '{folder}'" in err
     status, out, _ = run(capsys, "dream", "--resume", folder)
@@ -69,8 +70,8 @@ def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_p
 def test_flags_and_recipes_reach_the_run(tmp_path, capsys):
     a = cli.parser().parse_args(["dream", "x", "--recipe", "stable-dreamfusion", "--guidance", "3.5", "--t-min", "40"])
     prompt, seed, recipe, _, folder = cli.plan(a)
-    assert (prompt, seed, recipe.guidance, recipe.t_min) == ("x", 0, 3.5, 40)
-    assert recipe.size == PROFILES["toy"].recipes["stable-dreamfusion"].size
+    assert (prompt, seed, recipe.score.guidance, recipe.score.t_min) == ("x", 0, 3.5, 40)
+    assert recipe.views.size == PROFILES["toy"].recipes["stable-dreamfusion"].views.size
     assert folder.name == "x-0"
     status, out, _ = run(capsys, "dream", "--help")
     for flag in ("--recipe", "--seed", "--resume", "--model", "--out", "--guidance", "--blob-radius"):

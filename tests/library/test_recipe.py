@@ -1,34 +1,93 @@
-"""A recipe refuses what cannot run, in one sentence that names the value."""
+"""A recipe refuses what cannot run, in one sentence that names the value; the named ones are the thesis' own."""
+
+import math
 
 import pytest
 import torch
 
-from dreamtext_lib.distillation.recipe import Recipe
+from dreamtext_lib.distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, Recipe
+from dreamtext_lib.distillation.regularisers import entropy
+from dreamtext_lib.distillation.score import injected
 from dreamtext_lib.profile import PROFILES, profile
+from dreamtext_lib.settings import paths
+
+NAN, INFINITE = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("steps", 0), ("size", -64), ("batch", 0), ("samples", 0), ("rate_grid", 0.0), ("rate_net", -1.0),
-        ("ambient", 1.5), ("late", -0.1), ("t_max", 1000), ("t_min", 990), ("radius_min", 4.0), ("albedo", 1.2),
-        ("log2_table", 40), ("finest", 2), ("blob_radius", 0.0),
+        ("steps", 0), ("size", -64), ("batch", 0), ("samples", 0), ("levels", 2.5), ("voxels", 0), ("renew_every", 0),
+        ("rate_grid", 0.0), ("rate_net", -1.0), ("rate_end", 0.0), ("beta_1", 1.0), ("beta_2", 0.0), ("eps", NAN),
+        ("guidance", NAN), ("guidance", INFINITE), ("guidance", "high"), ("arrow", "sd"), ("inversion_steps", 0),
+        ("opacity_weight", NAN), ("entropy_weight", -0.1), ("manifold_weight", INFINITE), ("blob_value", NAN),
+        ("ambient", 1.5), ("late_from", -0.1), ("t_max", 1000), ("t_min", 990), ("t_min", -1), ("radius_min", 4.0),
+        ("albedo_share", 1.2), ("log2_table", 40), ("finest", 2), ("blob_radius", 0.0), ("bound", -1.0),
+        ("fov_max", 180.0), ("elevation_max", 91.0), ("overhead_min", 89.0), ("background_max", 0.5), ("steps", 1.5),
+        ("lamp_spread", -0.1), ("lamp_lift", NAN), ("threshold", 0.0), ("decay", 1.1), ("student_rate", 0.0),
     ],
 )  # fmt: skip
 def test_bad_values_are_named(field, value):
     with pytest.raises(ValueError) as error:
-        Recipe(**{field: value})
-    assert field in str(error.value) or "time steps" in str(error.value)
-    assert str(value) in str(error.value) and "\n" not in str(error.value)
+        Recipe().with_fields(**{field: value})
+    assert field in str(error.value) and str(value) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_every_number_is_refused_when_it_is_not_finite():
+    for *_, name in paths(Recipe()):
+        for value in (NAN, INFINITE, -INFINITE, None):
+            with pytest.raises(ValueError, match=rf"^{name} is "):
+                Recipe().with_fields(**{name: value})
+
+
+def test_shares_that_are_more_than_all():
+    with pytest.raises(ValueError, match=r"albedo_share 0.7 and textureless_share 0.6 together are more than 1"):
+        Recipe().with_fields(albedo_share=0.7, textureless_share=0.6)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), FULL_BASE])
+def test_a_name_stands_once_in_a_recipe_and_says_what_it_is(recipe):
+    names = [path[-1] for path in paths(recipe)]
+    assert len(names) == len(set(names))
+    for path in paths(recipe):
+        group = recipe
+        for name in path[:-1]:
+            group = getattr(group, name)
+        kind = type(group).__annotations__[path[-1]]
+        words = kind.__metadata__[0].words if hasattr(kind, "__metadata__") else ""
+        share_of_all = path[-1] in ("decay",)  # a factor between 0 and 1
+        assert ("share" in words and not share_of_all) == path[-1].endswith(("_share", "_until", "_from"))
+        assert path[-1].endswith("_weight") == (path[0] == "regular")
 
 
 def test_full_recipes_are_the_thesis_own():
-    base, fit = (PROFILES["full"].recipes[name] for name in ("stable-dreamfusion", "fitfusion"))
-    assert (base.size, base.guidance, base.steps) == (64, 100, 10_000)  # table 5.1
-    assert (fit.size, fit.guidance, fit.steps) == (256, 1000, 20_000)
-    assert (base.blob_value, base.blob_radius) == (10, 0.5)  # 6.1.6
-    assert (base.albedo, base.textureless) == (0.2, 0.4)  # 6.1.4
-    assert (base.radius_min, base.radius_max) == (1.0, 1.5)  # 6.1.5
+    base, fit = FULL_BASE, FULL_FITFUSION
+    assert (base.views.size, base.score.guidance, base.steps) == (64, 100, 10_000)  # table 5.1
+    assert (fit.views.size, fit.score.guidance, fit.steps) == (256, 1000, 20_000)
+    assert (base.ball.blob_value, base.ball.blob_radius) == (10, 0.5)  # 6.1.6
+    assert (base.light.albedo_share, base.light.textureless_share) == (0.2, 0.4)  # 6.1.4
+    assert (base.views.radius_min, base.views.radius_max) == (1.0, 1.5)  # 6.1.5
+    assert (base.score.t_min, base.score.t_max, base.score.t_max_late) == (20, 980, 980)
+    # of the code: light = normalise(camera + N(0, I)); densities kept by 0.95, empty below 0.1
+    assert (base.light.lamp_lift, base.light.lamp_spread) == (0, 1)
+    assert (base.voxels.voxels, base.voxels.decay, base.voxels.threshold) == (128, 0.95, 0.1)
+    assert PROFILES["full"].recipes == {"stable-dreamfusion": base, "fitfusion": fit}
+    assert PROFILES["toy"].recipes == {"stable-dreamfusion": TOY_BASE, "fitfusion": TOY_FITFUSION}
+
+
+def test_the_full_weights_balance_the_score_as_in_the_thesis_code():
+    """There: latents.backward(gradient), a sum over 4 x 64 x 64 entries, beside 1e-4 times an entropy in bits."""
+    g = torch.Generator().manual_seed(0)
+    z, p = torch.randn(1, 4, 64, 64, generator=g).requires_grad_(), torch.rand(500, generator=g).requires_grad_()
+    gradient = torch.randn(z.shape, generator=g)
+    bits = -(p * torch.log2(p) + (1 - p) * torch.log2(1 - p)).mean()
+    there = torch.autograd.grad((z * gradient).sum() + 1e-4 * bits, [z, p])
+    loss = injected(z, gradient) + FULL_BASE.regular.entropy_weight * entropy(p).mean()
+    here = torch.autograd.grad(loss, [z, p])
+    for a, b in zip(there, here):  # the same step but for one factor, of which Adam knows nothing
+        torch.testing.assert_close(a, b * 4 * 64 * 64)
+    assert FULL_BASE.regular.opacity_weight == FULL_BASE.regular.manifold_weight == 0
+    assert FULL_BASE.regular.entropy_weight == pytest.approx(1e-4 / math.log(2) / 16_384)
 
 
 def test_the_profile_is_read_from_the_environment(monkeypatch):

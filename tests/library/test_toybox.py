@@ -160,7 +160,7 @@ def test_cameras_look_at_the_origin():
 
 def test_front_bias_is_a_setting():
     def fronts(bias):
-        words = sample_cameras(2000, torch.Generator().manual_seed(1), front_bias=bias, overhead=0).words
+        words = sample_cameras(2000, torch.Generator().manual_seed(1), front_share=bias, overhead_share=0).words
         return words.count("front") / 2000
 
     assert fronts(0.0) == pytest.approx(0.25, abs=0.04)

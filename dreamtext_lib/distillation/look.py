@@ -1,0 +1,74 @@
+"""A training view: where the camera stands, how the light falls, what the field shows to it (thesis 6.1.4, 6.1.5)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..radiance.cameras import Cameras, rays, sample_cameras
+from ..radiance.rendering import Rendered, composite
+from ..radiance.shading import Shading, sample_light, shade, surface_normals
+from ..radiance.volume import Volume
+from .recipe import Light, Recipe, Views
+
+Draw = Callable[[str], torch.Generator]
+
+
+class View(NamedTuple):
+    """B pictures of a volume, and how they came about."""
+
+    rgb: Tensor  # (B, 3, S, S) in 0..1, over its wall
+    seen: Rendered  # the B S S rays behind them, without the wall
+    cameras: Cameras
+    shading: Shading
+
+
+def look(volume: Volume, recipe: Recipe, fraction: float, draw: Draw) -> View:
+    """A batch of random views, `fraction` 0..1 of the run being over. Gradients reach the parameters of the field.
+
+    `draw` gives the generator for a purpose: camera, shading, samples, light, wall.
+    """
+    v = recipe.views
+    cameras = aim(v, draw("camera"))
+    shading = choose_shading(recipe.light, fraction, draw("shading"))
+    o, d = (r.to(volume.device) for r in rays(cameras.pose, cameras.fov, v.size))  # (B, S S, 3)
+    seen = volume.render(o.reshape(-1, 3), d.reshape(-1, 3), v.samples, draw("samples"))  # B S S rays
+    rgb = lit(volume, recipe.light, shading, seen, o, draw("light"))  # (B S S, 3)
+    wall = v.background_min + (v.background_max - v.background_min) * torch.rand(v.batch, 1, 1, generator=draw("wall"))
+    image = composite(rgb, seen.opacity, wall.to(rgb).expand_as(o).reshape(-1, 3))
+    return View(image.view(v.batch, v.size, v.size, 3).permute(0, 3, 1, 2), seen, cameras, shading)
+
+
+def aim(views: Views, generator: torch.Generator) -> Cameras:
+    """The cameras of a step."""
+    v = views
+    return sample_cameras(
+        v.batch,
+        generator,
+        front_share=v.front_share,
+        overhead_share=v.overhead_share,
+        overhead=(v.overhead_min, v.overhead_max),
+        elevation=(v.elevation_min, v.elevation_max),
+        radius=(v.radius_min, v.radius_max),
+        fov=(v.fov_min, v.fov_max),
+    )
+
+
+def choose_shading(light: Light, fraction: float, generator: torch.Generator) -> Shading:
+    """Colours alone at first, then one of three kinds at random (6.1.4)."""
+    u = torch.rand((), generator=generator).item()
+    if fraction < light.albedo_until or u < light.albedo_share:
+        return "albedo"
+    return "textureless" if u < light.albedo_share + light.textureless_share else "lambertian"
+
+
+def lit(
+    volume: Volume, light: Light, shading: Shading, seen: Rendered, origins: Tensor, generator: torch.Generator
+) -> Tensor:
+    """The rays' colours under a lamp near each camera, premultiplied (N, 3); origins (B, N / B, 3)."""
+    if shading == "albedo":
+        return seen.rgb
+    place = origins[:, 0] + light.lamp_lift * origins.new_tensor([0, 0, 1])  # (B, 3)
+    lamp = sample_light(place, generator, spread=light.lamp_spread)[:, None].expand_as(origins).reshape(-1, 3)
+    return shade(shading, seen.rgb, seen.opacity, surface_normals(volume.field, seen), lamp, light.ambient)
