@@ -16,7 +16,7 @@ from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
 from ..radiance.occupancy import Occupancy
 from ..radiance.volume import Volume
-from ..runs import pack, read_tensors, unpack, write_json, write_tensors
+from ..runs import pack, read_tensors, stream, unpack, write_json, write_tensors
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
 from .prior import Prior
@@ -57,8 +57,7 @@ def distil(
     """
     r, rates = recipe, falling(optimiser, recipe.descent, recipe.steps, start)
     for step in range(start, r.steps):
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step + 1)
-        draw, fraction, clock = partial(shared, generator), step / r.steps, Clock(prior.device)
+        draw, fraction, clock = partial(stream, seed, step), step / r.steps, Clock(prior.device)
         view = look(volume, r, fraction, draw)
         clock.lap()
         z = prior.encode_image(view.rgb)  # (B, c, h, w)
@@ -129,14 +128,9 @@ class Dream:
         self.step = meta["step"]
 
 
-def shared(generator: torch.Generator, purpose: str) -> torch.Generator:
-    """One generator for all purposes of a step."""
-    return generator
-
-
 def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volume:
     """The grey ball of (6.1) that a dream starts from, drawn from the seed."""
-    r, g, generator = recipe, recipe.grid, torch.Generator().manual_seed(seed)
+    r, g, generator = recipe, recipe.grid, stream(seed, 0, "field")
     grid = HashGrid(
         levels=g.levels,
         features=g.features,
