@@ -10,7 +10,6 @@ from .radiance.fit import Fit, FitRecipe, read_fit
 
 if TYPE_CHECKING:
     import trimesh
-    from PIL.Image import Image
 
     from .loaded import Loaded
 
@@ -27,7 +26,10 @@ def add_commands(commands: "ArgumentParser") -> None:
     fit.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder, as it was")
     group = fit.add_argument_group("fields of the recipe")
     for name, field in FIELDS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=type(field.default), metavar="VALUE")
+        if isinstance(field.default, bool):
+            group.add_argument(f"--{name.replace('_', '-')}", action="store_const", const=True)
+        else:
+            group.add_argument(f"--{name.replace('_', '-')}", type=type(field.default), metavar="VALUE")
 
     view = commands.add_parser("view", help="look at a run from all sides, in a browser on this machine")
     view.add_argument("run", type=Path, help="the folder of a fit or a dream")
@@ -74,20 +76,16 @@ def fit(a: Namespace) -> int:
     import torch
     from tqdm import tqdm
 
+    from .capture.transforms import read_capture
     from .profile import profile
-    from .radiance.captures import read_capture
     from .runs import Log
     from .viewing.pictures import contact_sheet, write_picture
 
-    capture, held_out = read_capture(path, recipe.size)
+    capture, held_out = read_capture(path, recipe.size, cut_out=recipe.cut_out, up=recipe.up)
     height, width = capture.size
     print(f"{len(capture)} pictures of {width} x {height} pixels to learn from, {len(held_out)} held out")
-    if not capture.has_alpha:
-        print(
-            "note: the pictures have no transparent pixel, so all that is not the object is taken for a wall of grey "
-            f"{recipe.background:g}; cut the object out (reconstruct --cut-out), or set --background",
-            file=sys.stderr,
-        )
+    for note in (*capture.notes, *note_on_wall(capture, recipe.background)):
+        print(f"note: {note}", file=sys.stderr)
     run = Fit(capture, recipe, seed, device=profile().device)
     if a.resume:
         run.load(folder)
@@ -127,8 +125,9 @@ def finish(run: Fit, held_out: "Capture", folder: Path) -> None:  # noqa: F821
     for path in write_report(folder, loaded.turntable(), mesh_or_none(loaded)):
         print(path)
     scores = {}
-    for name, image, truth in zip(held_out.names, run.views(held_out), held_out.pictures(run.recipe.background)):
-        scores[name] = {"psnr": round(psnr(image, truth), 3), "ssim": round(ssim(image, truth), 4)}
+    views, true = run.views(held_out), held_out.pictures(run.recipe.background)
+    for name, image, truth, counts in zip(held_out.names, views, true, held_out.counts):
+        scores[name] = {"psnr": round(psnr(image, truth, counts), 3), "ssim": round(ssim(image, truth, counts), 4)}
     mean = {k: float(np.mean([s[k] for s in scores.values()])) for k in ("psnr", "ssim")}
     rounded = {k: round(v, 4) for k, v in mean.items()}
     write_json(folder / "metrics.json", rounded | {"steps": run.step, "views": scores})
@@ -182,61 +181,25 @@ def export(a: Namespace) -> int:
     return 0
 
 
-def cutting(file: Path) -> "Image":
-    """A picture whose plain wall is transparent. Raises ValueError, with the file's name, if the wall is not plain."""
-    import numpy as np
-    from PIL import Image
+def note_on_wall(capture: "Capture", background: float) -> list[str]:  # noqa: F821
+    """What to say of pictures without a transparent pixel: all that is not the object is part of the world."""
+    from .capture.wall import plain_wall
 
-    from .radiance.frames import cut_out
-
-    with Image.open(file) as image:
-        picture = np.array(image.convert("RGB"))
-    try:
-        return Image.fromarray(cut_out(picture))
-    except ValueError as error:
-        raise ValueError(f"'{file}' cannot be cut out: {error}") from error
-
-
-def cut(file: Path) -> str:
-    """Put a PNG with a transparent wall in the place of a picture; its name."""
-    picture, to = cutting(file), file.with_suffix(".png")
-    if to.exists() and to != file:
-        to = file.with_name(f"{file.name}.png")
-    picture.save(to)
-    if to != file:
-        file.unlink()
-    return to.name
+    if capture.has_alpha:
+        return []
+    if colour := plain_wall(capture.rgba.numpy()):
+        return [f"a plain wall of colour {colour} is learned as fog around the object; --cut-out makes it transparent"]
+    grey = f"taken for a wall of grey {background:g}"
+    return [f"no pixel is transparent, so all that is not the object is {grey}; cut it out, or set --background"]
 
 
 def reconstruct(a: Namespace) -> int:
     """The cameras of a video or of photographs, as a capture for `fit`."""
-    from .radiance.frames import copy_upright, frames_of_video, pictures_of
-    from .radiance.structure import reconstruct as place
-    from .radiance.structure import upright, write_capture
+    from .capture.photos import make_capture
 
-    if not a.pictures.exists():
-        raise ValueError(f"there is no video or folder '{a.pictures}'")
-    if a.count < 3:
-        raise ValueError(f"--count is {a.count}; three pictures are the least")
-    images = a.out / "images"
-    if a.out.exists() and (not a.out.is_dir() or any(a.out.iterdir())):
-        raise ValueError(f"'{a.out}' is not an empty folder; choose another --out")
-    if a.pictures.is_file():
-        frames_of_video(a.pictures, images, a.count)
-    else:
-        images.mkdir(parents=True)
-        for file in pictures_of(a.pictures):
-            copy_upright(file, images / file.name)
-    files = pictures_of(images)
-    if a.cut_out:  # a wall that is not plain ends it here, not minutes later
-        for file in files:
-            cutting(file)
-    taken = len(files)
-    print(f"placing {taken} pictures; this takes minutes", flush=True)
-    structure = upright(place(images))
-    if a.cut_out:
-        structure = structure._replace(names=[cut(images / name) for name in structure.names])
-    write_capture(structure, a.out / "transforms.json")
+    structure, taken = make_capture(
+        a.pictures, a.out, a.count, clear_wall=a.cut_out, say=lambda text: print(text, flush=True)
+    )
     error = structure.errors.median().item()
     print(f"{len(structure.names)} of {taken} pictures placed, {len(structure.points)} points, {error:.2f} pixels off")
     print(f"go on with: dreamtext fit '{a.out}'")

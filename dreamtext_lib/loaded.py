@@ -9,11 +9,11 @@ import torch
 import trimesh
 from torch import Tensor
 
+from .capture.transforms import read_capture
 from .distillation.dream import Dream, read_run
 from .distillation.prior import load_prior
 from .profile import profile
 from .radiance.cameras import Cameras, turntable
-from .radiance.captures import read_capture
 from .radiance.fit import Fit, read_fit
 from .radiance.mesh import extract
 from .zoo import resolve
@@ -86,7 +86,7 @@ def load_run(folder: Path) -> Loaded:
     chosen = profile()
     if is_fit:
         about, recipe = read_fit(folder)
-        capture, _ = read_capture(Path(about["capture"]), recipe.size)
+        capture, _ = read_capture(Path(about["capture"]), recipe.size, cut_out=recipe.cut_out, up=recipe.up)
         run = Fit(capture, recipe, about["seed"], device=chosen.device)
         run.load(folder)
         return of_fit(run, Path(about["capture"]).stem)

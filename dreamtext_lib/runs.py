@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -32,6 +33,32 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A folder to fill, which takes its name when the block ends, and is gone with all it made if the block fails.
+
+    Raises ValueError if anything but an empty folder stands there.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(f"'{path}' is not an empty folder; choose another --out")
+    new = [parent for parent in path.absolute().parents if not parent.exists()]  # the deepest first
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        path.mkdir(exist_ok=True)
+        for part in partial.iterdir():  # what stood there empty may be a mount, or someone's working folder
+            os.replace(part, path / part.name)
+        partial.rmdir()
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        for parent in new:
+            with suppress(OSError):
+                parent.rmdir()
         raise
 
 

@@ -116,12 +116,13 @@ def sphere_interval(origins: Tensor, directions: Tensor, radius: float) -> tuple
 def meeting_point(pose: Tensor) -> Tensor:
     """The point nearest to the optical axes of poses (N, 3, 4), in the least-squares sense: (3,), float64.
 
-    Parallel axes have no such point; then it is the one nearest to the origin.
+    Parallel axes have no such point; then it is the one nearest to the mean of the positions.
     """
     axis, position = pose[:, :, 2].double(), pose[:, :, 3].double()  # (N, 3)
+    mean = position.mean(0)  # a world may be far from its origin
     across = torch.eye(3, dtype=torch.float64) - axis[:, :, None] * axis[:, None]  # (N, 3, 3) projects along the axis
-    right = (across @ position[..., None]).sum(0)  # (3, 1)
-    return torch.linalg.lstsq(across.sum(0), right, driver="gelsd").solution[:, 0]
+    right = (across @ (position - mean)[..., None]).sum(0)  # (3, 1)
+    return mean + torch.linalg.lstsq(across.sum(0), right, driver="gelsd").solution[:, 0]
 
 
 def focal_length(fov: float, height: int) -> float:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..capture.captures import Capture
+from ..capture.carve import carve, worthwhile
 from ..runs import pack, read_tensors, unpack, write_json, write_tensors
 from .cameras import rays
-from .captures import Capture
-from .carve import carve, worthwhile
 from .encoding import HashGrid
 from .nerf import NeRF, nerf_loss, render_hierarchical
 from .ngp import ViewField
@@ -52,10 +52,9 @@ class Fit:
     def __post_init__(self) -> None:
         r, generator = self.recipe, torch.Generator().manual_seed(self.seed)
         self.field, self.coarse = new_field(r, generator), None
-        clear = self.capture.has_alpha
-        self.pool = worthwhile(self.capture) if clear else torch.arange(self.capture.rgba[..., 0].numel())
+        self.pool = worthwhile(self.capture)
         if not len(self.pool):
-            raise ValueError("every pixel of every picture is transparent, so there is nothing to fit")
+            raise ValueError("every pixel of every picture is transparent or masked, so there is nothing to fit")
         self.occupancy = None
         if r.kind == "hash":
             limit = carve(self.capture, r.occupancy)
@@ -163,9 +162,9 @@ class Fit:
         return torch.stack([self.view(o, d, size, background) for o, d in zip(origins, directions)])
 
     def errors(self, held_out: Capture) -> list[float]:
-        """PSNR of each held-out picture, dB, over the recipe's background."""
-        true = held_out.pictures(self.recipe.background)
-        return [decibel((a - b).square().mean().item()) for a, b in zip(self.views(held_out), true)]
+        """PSNR of each held-out picture, dB, over the recipe's background, of the pixels that count."""
+        off = (self.views(held_out) - held_out.pictures(self.recipe.background)).square()  # (N, H, W, 3)
+        return [decibel(square[counts].mean().item()) for square, counts in zip(off, held_out.counts)]
 
     def save(self, folder: Path, capture: Path | str = "") -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""

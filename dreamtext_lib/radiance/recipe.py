@@ -35,6 +35,8 @@ class FitRecipe:
     rate_nerf: float = 5e-4
     background: float = 1.0  # grey behind pictures, 0..1
     size: int = 200  # the longer side of a picture at most, pixels
+    cut_out: bool = False  # whether a plain wall behind the object is made transparent
+    up: str = "cameras"  # what is up in the capture's world: an axis (z, -y), three numbers, or as cameras were held
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -44,5 +46,5 @@ class FitRecipe:
             if f.name == "background":
                 if not 0 <= value <= 1:
                     raise ValueError(f"background is {value}; it must be between 0 and 1")
-            elif f.name != "kind" and not value > 0:
+            elif f.name not in ("kind", "cut_out", "up") and not value > 0:
                 raise ValueError(f"{f.name} is {value}; it must be above 0")

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..capture.transforms import write_transforms
 from ..radiance.cameras import Cameras, focal_length
-from ..radiance.captures import write_transforms
 from .objects import ToyObject
 from .render import Look, render
 

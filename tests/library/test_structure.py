@@ -8,19 +8,20 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamtext_lib.radiance.cameras import Cameras, orbit, rays, turntable
-from dreamtext_lib.radiance.captures import undistort
-from dreamtext_lib.radiance.frames import copy_upright, cut_out, frames_of_video, pictures_of, sharpness
-from dreamtext_lib.radiance.poses import Similarity, align, pose_errors
-from dreamtext_lib.radiance.structure import (
+from dreamtext_lib.capture.frames import copy_upright, frames_of_video, pictures_of, sharpness
+from dreamtext_lib.capture.poses import Similarity, align, pose_errors
+from dreamtext_lib.capture.structure import (
     Intrinsics,
     Sightings,
     Structure,
-    project,
     reconstruct,
+    seen_at,
     upright,
     write_capture,
 )  # fmt: skip
+from dreamtext_lib.capture.wall import cut_out
+from dreamtext_lib.radiance.cameras import Cameras, orbit, rays, turntable
+from dreamtext_lib.radiance.lens import undistort
 from dreamtext_lib.toybox.objects import ToyObject
 from dreamtext_lib.toybox.stage import film, noise
 from dreamtext_lib.viewing.film import write_video
@@ -89,7 +90,7 @@ def test_project_inverts_the_rays(poses):
     lens = Intrinsics(2.5 / np.tan(np.deg2rad(20.5)), 2.5 / np.tan(np.deg2rad(20.5)), 4.0, 2.5, 8, 5)
     depth = torch.linspace(1, 4, 40, dtype=torch.float64)[:, None]
     for i in range(7):
-        at = project(origins[i] + depth * directions[i], poses[i : i + 1].expand(40, 3, 4), lens)
+        at = seen_at(origins[i] + depth * directions[i], poses[i : i + 1].expand(40, 3, 4), lens)
         y, x = torch.meshgrid(torch.arange(5) + 0.5, torch.arange(8) + 0.5, indexing="ij")
         assert torch.allclose(at, torch.stack([x, y], -1).reshape(-1, 2).double())
 
@@ -98,9 +99,9 @@ def test_project_bends_rays_as_a_capture_reads_them(poses):
     lens = Intrinsics(9.0, 9.0, 4.0, 4.0, 8, 8, -0.2)
     points = 0.4 * torch.randn(50, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     pose = poses[:1].expand(50, 3, 4)
-    at = (project(points, pose, lens) - 4) / 9
-    bent = torch.tensor([[-0.2, 0, 0, 0]], dtype=torch.float64).expand(50, 4)
-    straight = (project(points, pose, lens._replace(k1=0.0)) - 4) / 9
+    at = (seen_at(points, pose, lens) - 4) / 9
+    bent = torch.tensor([[-0.2, 0, 0, 0, 0, 0, 0]], dtype=torch.float64).expand(50, 7)
+    straight = (seen_at(points, pose, lens._replace(k1=0.0)) - 4) / 9
     assert (at - straight).abs().max() > 1e-3 and torch.allclose(undistort(at, bent), straight, atol=1e-8)
 
 
@@ -249,7 +250,7 @@ def test_colmap_finds_the_bend_of_a_lens(tmp_path):
     cameras = Cameras(130 * along, 12 + 25 * along, torch.full((14,), 2.85), torch.full((14,), 41.0))
     shots = film(ToyObject("teapot", "blue"), cameras, size=size).rgb.permute(0, 3, 1, 2)
     at = (torch.stack(torch.meshgrid(*[torch.arange(size) + 0.5] * 2, indexing="xy"), -1) - size / 2) / focal
-    lens = torch.tensor([k1, 0, 0, 0]).expand(size**2, 4)
+    lens = torch.tensor([k1, 0, 0, 0, 0, 0, 0]).expand(size**2, 7)
     straight = undistort(at.view(-1, 2), lens).view(1, size, size, 2) * focal / (size / 2)  # in -1..1
     for i, shot in enumerate(shots):
         bent = torch.nn.functional.grid_sample(shot[None], straight, align_corners=False, padding_mode="border")

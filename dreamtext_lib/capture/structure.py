@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .cameras import meeting_point
-from .captures import write_transforms
+from ..radiance.cameras import meeting_point
+from ..radiance.lens import project
 from .frames import pictures_of
 from .poses import Similarity
+from .transforms import write_transforms
+from .upright import up_of
 
 ADVICE = "surfaces need texture, and neighbouring pictures more overlap"
 FLIP = torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)  # COLMAP's camera axes: right, down, forward
@@ -57,17 +59,16 @@ class Structure(NamedTuple):
     @property
     def errors(self) -> Tensor:
         """Reprojection error of each sighting in pixels, (M,): how far from it its point falls, projected."""
-        at = project(self.points[self.seen.point], self.pose[self.seen.image], self.intrinsics)
+        at = seen_at(self.points[self.seen.point], self.pose[self.seen.image], self.intrinsics)
         return (at - self.seen.pixel).norm(dim=1)
 
 
-def project(points: Tensor, pose: Tensor, intrinsics: Intrinsics) -> Tensor:
+def seen_at(points: Tensor, pose: Tensor, intrinsics: Intrinsics) -> Tensor:
     """Where points (M, 3) fall in the pictures of poses (M, 3, 4): pixels x, y from the top left corner, (M, 2)."""
-    x, y, z = ((points - pose[:, :, 3])[:, None] @ pose[:, :, :3])[:, 0].unbind(-1)  # right, up, backward
     fl_x, fl_y, cx, cy, _, _, k1 = intrinsics
-    x, y = x / -z, y / -z
-    bent = 1 + k1 * (x * x + y * y)
-    return torch.stack([cx + fl_x * x * bent, cy - fl_y * y * bent], -1)
+    away = ((points - pose[:, :, 3])[:, None] @ pose[:, :, :3])[:, 0]  # (M, 3) right, up, backward
+    lens = away.new_tensor([k1, 0, 0, 0, 0, 0, 0]).expand(len(away), -1)
+    return project(away, lens) * away.new_tensor([fl_x, fl_y]) + away.new_tensor([cx, cy])
 
 
 def colmap() -> ModuleType:
@@ -127,7 +128,7 @@ def reconstruct(
     best = max(models.values(), key=lambda model: model.num_reg_images(), default=None)
     placed = best.num_reg_images() if best else 0
     if placed < max(3, least * len(files)):
-        raise ValueError(f"{placed} of {len(files)} pictures in '{folder}' could be placed; {ADVICE}")
+        raise ValueError(f"{placed} of {len(files)} pictures could be placed; {ADVICE}")
     return structure_of(best)
 
 
@@ -162,11 +163,10 @@ def structure_of(model: object) -> Structure:
 def upright(structure: Structure, radius: float = 0.9) -> Structure:
     """The same structure where a field expects it: the object around the origin, z up, in the ball of radius 1.
 
-    The origin is the point nearest to all optical axes, up the mean of the cameras' up, and the scale puts 98 of 100
-    points within `radius`. This serves who walks around an object; it is `colmap2nerf`'s choice, but for the scale.
+    The origin is the point nearest to all optical axes, up what the cameras were held level to (`up_of`), and the scale
+    puts 98 of 100 points within `radius`. This serves who walks around an object.
     """
-    position, centre = structure.pose[:, :, 3], meeting_point(structure.pose)
-    up = torch.nn.functional.normalize(structure.pose[:, :, 1].mean(0), dim=0)
+    position, centre, up = structure.pose[:, :, 3], meeting_point(structure.pose), up_of(structure.pose).axis
     front = position[0] - centre
     front = torch.nn.functional.normalize(front - (front @ up) * up, dim=0)  # the first picture shows the front
     turn = torch.stack([front, torch.linalg.cross(up, front), up])  # (3, 3), world to upright
