@@ -32,8 +32,6 @@ def still_light(count: int, background: float = 0.0, ambient: float = 0.45) -> L
         light.expand(count, 3),
         torch.full((count,), ambient),
         torch.full((count, 3), background),
-        torch.zeros(count, 3),
-        torch.ones(count, 3),
     )
 
 

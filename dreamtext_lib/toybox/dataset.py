@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..radiance.cameras import VIEW_WORDS, sample_cameras, view_word
 from ..runs import write_tensors
-from .objects import CLASS_NAMES, COLOUR_NAMES, PATTERNS, SHAPE_NAMES, ToyObject, random_caption, random_object
+from .colours import COLOUR_NAMES
+from .objects import CLASS_NAMES, PATTERNS, SHAPE_NAMES, ToyObject, Words, random_caption, random_object
 from .render import random_look, render
 
 BATCH = 16
@@ -25,6 +26,8 @@ class Dataset:
 
     images: Tensor  # (N, H, W, 3) uint8
     labels: Tensor  # (N, 5) int64: indices into CLASS_NAMES, COLOUR_NAMES, PATTERNS, SHAPE_NAMES, VIEW_WORDS
+    clear: Tensor  # (N, 5) bool: which of these words are beyond doubt, away from the border to another one
+    numbers: Tensor  # (N, K) float32: `ToyObject.numbers`
     angles: Tensor  # (N, 2) degrees: azimuth, elevation
 
     def __len__(self) -> int:
@@ -36,8 +39,7 @@ class Dataset:
 
     def thing(self, row: int) -> ToyObject:
         """The object on picture `row`."""
-        c, k, p, s, _ = self.labels[row].tolist()
-        return ToyObject(CLASS_NAMES[c], COLOUR_NAMES[k], PATTERNS[p], SHAPE_NAMES[s])
+        return ToyObject.of_numbers(CLASS_NAMES[int(self.labels[row, 0])], self.numbers[row].tolist())
 
     def view(self, row: int) -> str:
         """The view word of picture `row`."""
@@ -45,11 +47,20 @@ class Dataset:
 
     def captions(self, rows: Tensor, rng: np.random.Generator) -> list[str]:
         """A fresh random caption for each of the rows."""
-        return [random_caption(self.thing(i), self.view(i), rng) for i in rows.tolist()]
+        return [random_caption(words(self.labels[i].tolist()), self.view(i), rng) for i in rows.tolist()]
 
 
-def batch(seed: int, index: int, size: int, front_bias: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Batch `index` of the dataset `seed`: BATCH renders of one class, with labels and angles."""
+def words(label: list[int]) -> Words:
+    """The words of one row of labels."""
+    c, k, p, s, _ = label
+    return Words(CLASS_NAMES[c], COLOUR_NAMES[k], PATTERNS[p], SHAPE_NAMES[s])
+
+
+Part = tuple[np.ndarray, ...]  # the five tensors of a batch, as arrays
+
+
+def batch(seed: int, index: int, size: int, front_bias: float) -> Part:
+    """Batch `index` of the dataset `seed`: BATCH renders of one class, with all that a `Dataset` holds."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the same bytes on any machine, and a process a core is faster
     try:
@@ -58,7 +69,7 @@ def batch(seed: int, index: int, size: int, front_bias: float) -> tuple[np.ndarr
         torch.set_num_threads(threads)
 
 
-def drawn(seed: int, index: int, size: int, front_bias: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drawn(seed: int, index: int, size: int, front_bias: float) -> Part:
     """What `batch` returns, on as many threads as are set."""
     rng = np.random.default_rng((seed, index))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -67,22 +78,22 @@ def drawn(seed: int, index: int, size: int, front_bias: float) -> tuple[np.ndarr
     things = [random_object(rng, name) for _ in range(BATCH)]
     picture = render(things, cameras, size, random_look(cameras, rng))
     angles = torch.stack([cameras.azimuth, cameras.elevation], -1)
-    labels = [
-        (
-            CLASS_NAMES.index(t.name),
-            COLOUR_NAMES.index(t.colour),
-            PATTERNS.index(t.pattern),
-            SHAPE_NAMES.index(t.shape),
-            VIEW_WORDS.index(view_word(a, e)),
-        )
-        for t, (a, e) in zip(things, angles.tolist())
-    ]
-    return (picture.rgb * 255 + 0.5).byte().numpy(), np.array(labels, dtype=np.int64), angles.numpy()
+    labels, clear = [], []
+    for thing, (azimuth, elevation) in zip(things, angles.tolist()):
+        c, k, p, s = thing.words
+        view = VIEW_WORDS.index(view_word(azimuth, elevation))
+        labels.append((CLASS_NAMES.index(c), COLOUR_NAMES.index(k), PATTERNS.index(p), SHAPE_NAMES.index(s), view))
+        clear.append((*thing.clear, True))
+    return (
+        (picture.rgb * 255 + 0.5).byte().numpy(),
+        np.array(labels, dtype=np.int64),
+        np.array(clear),
+        np.array([thing.numbers for thing in things], dtype=np.float32),
+        angles.numpy(),
+    )
 
 
-def batches(
-    count: int, seed: int = 0, size: int = 64, front_bias: float = 0.0, workers: int = 2
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def batches(count: int, seed: int = 0, size: int = 64, front_bias: float = 0.0, workers: int = 2) -> Iterator[Part]:
     """Batches of 16 renders, in order, until there are `count`; classes take turns."""
     jobs = range(-(-count // BATCH))
     arguments = ([seed] * len(jobs), jobs, [size] * len(jobs), [front_bias] * len(jobs))
@@ -93,10 +104,9 @@ def batches(
         yield from pool.map(batch, *arguments, chunksize=4)
 
 
-def gather(parts: Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]], count: int) -> Dataset:
+def gather(parts: Iterator[Part], count: int) -> Dataset:
     """A dataset of the first `count` renders of these batches."""
-    images, labels, angles = (torch.from_numpy(np.concatenate(part)[:count]) for part in zip(*parts))
-    return Dataset(images, labels, angles)
+    return Dataset(*(torch.from_numpy(np.concatenate(part)[:count]) for part in zip(*parts)))
 
 
 def write(dataset: Dataset, path: Path) -> None:
@@ -107,7 +117,7 @@ def write(dataset: Dataset, path: Path) -> None:
 def read(path: Path) -> Dataset:
     """Read what `write` wrote."""
     with safe_open(path, "pt") as f:
-        return Dataset(*(f.get_tensor(name) for name in ("images", "labels", "angles")))
+        return Dataset(*(f.get_tensor(field.name) for field in fields(Dataset)))
 
 
 def main() -> None:

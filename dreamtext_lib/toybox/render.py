@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from ..radiance.cameras import Cameras, rays, sphere_interval
 from .classes import CLASSES, distance, paints
-from .objects import BOUND, COLOURS, PATTERNS, SECOND, ToyObject
+from .objects import BOUND, PATTERNS, ToyObject
 
 STEPS, HIT = 48, 0.003  # steps at most; a ray nearer than HIT has arrived
 
@@ -26,8 +26,6 @@ class Look:
     light: Tensor  # (B, 3) unit vectors towards the light
     ambient: Tensor  # (B,) share of the light that comes from everywhere, 0..1
     background: Tensor  # (B, 3) colour behind the object, 0..1
-    tint: Tensor  # (B, 3) added to the object's own colour
-    stretch: Tensor  # (B, 3) factor on the object's scale
 
 
 @dataclass
@@ -48,13 +46,11 @@ def studio(cameras: Cameras, background: float = 0.9, ambient: float = 0.5) -> L
         light=normalize(backward + 0.4 * up, dim=-1),
         ambient=torch.full((count,), ambient),
         background=torch.full((count, 3), background),
-        tint=torch.zeros(count, 3),
-        stretch=torch.ones(count, 3),
     )
 
 
 def random_look(cameras: Cameras, rng: np.random.Generator) -> Look:
-    """Light from about the camera's side, a light-grey wall, colours and scales within 5 percent."""
+    """Light from about the camera's side, and a light-grey wall."""
     right, up, backward, _ = cameras.pose.unbind(-1)  # (B, 3) each
     count = len(cameras.azimuth)
     aside, above = (torch.tensor(v, dtype=torch.float32) for v in rng.normal((0, 0.4), (0.4, 0.3), (count, 2)).T)
@@ -62,8 +58,6 @@ def random_look(cameras: Cameras, rng: np.random.Generator) -> Look:
         light=normalize(backward + aside[:, None] * right + above[:, None] * up, dim=-1),
         ambient=torch.tensor(rng.uniform(0.4, 0.55, count), dtype=torch.float32),
         background=torch.tensor(rng.uniform(0.75, 1, (count, 1)), dtype=torch.float32).expand(count, 3),
-        tint=torch.tensor(rng.uniform(-0.05, 0.05, (count, 3)), dtype=torch.float32),
-        stretch=torch.tensor(rng.uniform(0.95, 1.05, (count, 3)), dtype=torch.float32),
     )
 
 
@@ -81,19 +75,20 @@ def render(things: Sequence[ToyObject], cameras: Cameras, size: int = 64, look: 
     name, look = names.pop(), look or studio(cameras)
 
     origins, directions = rays(cameras.pose, cameras.fov, size)  # (B, H*W, 3)
-    scale = torch.tensor([thing.scale for thing in things]) * look.stretch  # (B, 3)
+    scale = torch.tensor([thing.scale for thing in things])  # (B, 3)
+    form = torch.tensor([thing.form for thing in things])  # (B, F)
     picture = torch.arange(count).repeat_interleave(size * size)  # (B*H*W,) the picture of each ray
     origins, directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
     footprint = (2 * torch.tan(torch.deg2rad(cameras.fov) / 2) / size)[picture]  # a pixel's width at distance 1
 
-    t, coverage = trace(name, origins, directions, scale[picture], footprint)
+    t, coverage = trace(name, form[picture], origins, directions, scale[picture], footprint)
     ray = (coverage > 0).nonzero()[:, 0]
     rgb = look.background[picture].clone()
     normal, depth = torch.zeros_like(rgb), torch.full_like(t, torch.inf)
     if len(ray):
         at, k = origins[ray] + t[ray, None] * directions[ray], picture[ray]
-        n = normals(name, at, scale[k])
-        albedo = paint(name, things, at / scale[k], k, look.tint, footprint[ray] * t[ray])
+        n = normals(name, form[k], at, scale[k])
+        albedo = paint(things, at / scale[k], k, footprint[ray] * t[ray])
         lambert = (n * look.light[k]).sum(-1).clamp(min=0)
         colour = albedo * (look.ambient[k] + (1 - look.ambient[k]) * lambert)[:, None]
         rgb[ray] = torch.lerp(rgb[ray], colour, coverage[ray, None])
@@ -104,16 +99,23 @@ def render(things: Sequence[ToyObject], cameras: Cameras, size: int = 64, look: 
     )
 
 
-def trace(name: str, origins: Tensor, directions: Tensor, scale: Tensor, footprint: Tensor) -> tuple[Tensor, Tensor]:
-    """March N rays: where each arrives or passes nearest, and its coverage, 1 for a hit, falling to 0 over a pixel."""
+def trace(
+    name: str, form: Tensor, origins: Tensor, directions: Tensor, scale: Tensor, footprint: Tensor
+) -> tuple[Tensor, Tensor]:
+    """March N rays: where each arrives or passes nearest, and its coverage, 1 for a hit, falling to 0 over a pixel.
+
+    form (N, F), origins and unit directions (N, 3), scale (N, 3) of each ray's object, all of the class `name`;
+    footprint (N,): a pixel's width at distance 1.
+    """
     near, far, meets = sphere_interval(origins, directions, BOUND)
     best, where, alive = torch.full_like(near, torch.inf), near.clone(), meets.nonzero()[:, 0]
     t, smallest = near[alive], scale.amin(-1)
     for _ in range(STEPS // 4):
         o, d = ((v[alive] / scale[alive]).unbind(-1) for v in (origins, directions))
         least, wide, nearest, spot = smallest[alive], footprint[alive], best[alive], where[alive]
+        numbers = form[alive].unbind(-1)
         for _ in range(4):
-            gap = distance(name, tuple(o[i] + t * d[i] for i in range(3))) * least
+            gap = distance(name, tuple(o[i] + t * d[i] for i in range(3)), numbers) * least
             pixels = gap / (wide * t)
             closer = pixels < nearest
             nearest, spot = torch.where(closer, pixels, nearest), torch.where(closer, t, spot)
@@ -127,26 +129,30 @@ def trace(name: str, origins: Tensor, directions: Tensor, scale: Tensor, footpri
     return where, torch.where(arrived, torch.ones_like(best), (1 - best).clamp(0, 1))
 
 
-def normals(name: str, points: Tensor, scale: Tensor, step: float = 0.004) -> Tensor:
-    """Unit normals (N, 3) at points (N, 3) of the scaled object: the distance's gradient on a tetrahedron."""
-    p = (points / scale).unbind(-1)
+def normals(name: str, form: Tensor, points: Tensor, scale: Tensor, step: float = 0.004) -> Tensor:
+    """Unit normals (N, 3) at points (N, 3) of the scaled objects: the distance's gradient on a tetrahedron."""
+    p, numbers = (points / scale).unbind(-1), form.unbind(-1)
     corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * step
-    slope = sum(c * distance(name, tuple(p[i] + c[i] for i in range(3)))[:, None] for c in corners)
+    slope = sum(c * distance(name, tuple(p[i] + c[i] for i in range(3)), numbers)[:, None] for c in corners)
     return normalize(slope / scale, dim=-1)
 
 
-def paint(name: str, things: Sequence[ToyObject], p: Tensor, k: Tensor, tint: Tensor, width: Tensor) -> Tensor:
-    """Albedo (N, 3) at points p (N, 3) in drawn coordinates, of picture k (N,); `width` is a pixel's size there."""
-    first = torch.tensor([COLOURS[t.colour] for t in things]) + tint  # (B, 3)
-    second = torch.tensor([SECOND.get(t.colour, (0.93, 0.93, 0.90)) for t in things])  # (B, 3)
-    pattern = torch.tensor([PATTERNS.index(t.pattern) for t in things])[k]  # (N,)
-    band = (p[:, 2] - 0.1) / 0.4
-    stripe = 0.1 - 0.4 * (band - band.round()).abs()  # > 0 on every second band of 0.2 along z
-    lattice = p * 3.2 - (p * 3.2).round()
-    spot = (0.36 - lattice.norm(dim=-1)) / 3.2  # > 0 in balls on a lattice
+def paint(things: Sequence[ToyObject], p: Tensor, k: Tensor, width: Tensor) -> Tensor:
+    """Albedo (N, 3) at points p (N, 3) in drawn coordinates, of object k (N,); `width` is a pixel's size there.
+
+    Stripes are bands along z, every second one in the second paint; spots are balls of it on a cubic lattice.
+    """
+    main, second, accent, form = (
+        torch.tensor([getattr(t, field) for t in things])[k] for field in ("colour", "second", "accent", "form")
+    )  # (N, 3) thrice, (N, F)
+    pattern, grain = torch.tensor([(PATTERNS.index(t.pattern), t.grain) for t in things])[k].unbind(-1)  # (N,)
+    band = (p[:, 2] - 0.5 * grain) / (2 * grain)
+    stripe = grain * (0.5 - 2 * (band - band.round()).abs())  # > 0 on every second band
+    lattice = 1.5625 * grain  # between the middles of the spots
+    cell = p / lattice[:, None]
+    spot = (0.36 - (cell - cell.round()).norm(dim=-1)) * lattice  # > 0 in balls
     signed = torch.where(pattern == 1, stripe, torch.where(pattern == 2, spot, -torch.ones_like(spot)))
-    mix = (0.5 + signed / width).clamp(0, 1)[:, None]
-    own = torch.lerp(first[k].clamp(0, 1), second[k], mix)
-    fixed, is_own = paints(name)
-    part = torch.stack([d for d, _ in CLASSES[name](p.unbind(-1))]).argmin(0)  # (N,)
-    return torch.where(is_own[part, None], own, fixed[part])
+    own = torch.lerp(main, second, (0.5 + signed / width).clamp(0, 1)[:, None])
+    fixed, is_main, is_accent = paints(things[0].name)
+    part = torch.stack([d for d, _ in CLASSES[things[0].name](p.unbind(-1), form.unbind(-1))]).argmin(0)  # (N,)
+    return torch.where(is_main[part, None], own, torch.where(is_accent[part, None], accent, fixed[part]))

@@ -1,17 +1,17 @@
 """Signed distance functions: the alphabet of the toybox.
 
 A point set is a triple `p = (x, y, z)` of equal-shaped tensors (three flat arrays are faster than one strided one);
-a distance is negative inside. Formulas: I. Quilez, "Distance functions" (iquilezles.org/articles/distfunctions).
+a distance is negative inside. Every measure may be a number, or a tensor with one value a point.
+Formulas: I. Quilez, "Distance functions" (iquilezles.org/articles/distfunctions).
 `ellipsoid` and `cone` are bounds that are exact on the surface, so the sphere tracer takes slightly short steps.
 """
-
-import math
 
 import torch
 from torch import Tensor
 
 Points = tuple[Tensor, Tensor, Tensor]
-Vec = tuple[float, float, float]
+Measure = float | Tensor
+Vec = tuple[Measure, Measure, Measure]
 
 
 def length(*components: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def mirror(p: Points, x: bool = False, y: bool = False, z: bool = False) -> Poin
     return p[0].abs() if x else p[0], p[1].abs() if y else p[1], p[2].abs() if z else p[2]
 
 
-def sphere(p: Points, c: Vec, r: float) -> Tensor:
+def sphere(p: Points, c: Vec, r: Measure) -> Tensor:
     """Ball of radius r around c."""
     return length(*move(p, c)) - r
 
@@ -71,7 +71,7 @@ def box(p: Points, c: Vec, half: Vec, rounding: float = 0.03) -> Tensor:
     return outside + both(x, y, z).clamp(max=0) - rounding
 
 
-def cylinder(p: Points, c: Vec, r: float, half: float, axis: int = 2) -> Tensor:
+def cylinder(p: Points, c: Vec, r: Measure, half: Measure, axis: int = 2) -> Tensor:
     """Cylinder of radius r and half height `half` along an axis (0, 1, 2 for x, y, z)."""
     q = move(p, c)
     u, v = (q[k] for k in range(3) if k != axis)
@@ -79,7 +79,7 @@ def cylinder(p: Points, c: Vec, r: float, half: float, axis: int = 2) -> Tensor:
     return length(radial.clamp(min=0), along.clamp(min=0)) + torch.maximum(radial, along).clamp(max=0)
 
 
-def capsule(p: Points, a: Vec, b: Vec, r: float) -> Tensor:
+def capsule(p: Points, a: Vec, b: Vec, r: Measure) -> Tensor:
     """All points within r of the segment from a to b."""
     ab = [b[k] - a[k] for k in range(3)]
     q = move(p, a)
@@ -87,16 +87,16 @@ def capsule(p: Points, a: Vec, b: Vec, r: float) -> Tensor:
     return length(*(q[k] - h * ab[k] for k in range(3))) - r
 
 
-def torus(p: Points, c: Vec, major: float, minor: float, axis: int = 2) -> Tensor:
+def torus(p: Points, c: Vec, major: Measure, minor: Measure, axis: int = 2) -> Tensor:
     """Torus around an axis: ring radius `major`, tube radius `minor`."""
     q = move(p, c)
     u, v = (q[k] for k in range(3) if k != axis)
     return length(length(u, v) - major, q[axis]) - minor
 
 
-def cone(p: Points, c: Vec, bottom: float, top: float, half: float) -> Tensor:
+def cone(p: Points, c: Vec, bottom: Measure, top: Measure, half: Measure) -> Tensor:
     """Upright capped cone around c: radii `bottom` and `top`, half height `half`."""
     q = move(p, c)
     radius = bottom + (top - bottom) * ((q[2] + half) / (2 * half)).clamp(0, 1)
-    slant = 1 / math.sqrt(1 + ((bottom - top) / (2 * half)) ** 2)
+    slant = (1 + ((bottom - top) / (2 * half)) ** 2) ** -0.5
     return torch.maximum((length(q[0], q[1]) - radius) * slant, q[2].abs() - half)

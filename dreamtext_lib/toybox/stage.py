@@ -128,7 +128,8 @@ def shoot(
     origins, directions = (v[0] for v in rays(pose[None], fov[None], size))  # (N, 3)
     scale = torch.tensor([thing.scale]).expand_as(origins)
     pixel = (2 * torch.tan(torch.deg2rad(fov) / 2) / size).expand(len(origins))  # a pixel's width at distance 1
-    t, coverage = trace(thing.name, origins, directions, scale, pixel)
+    form = torch.tensor([thing.form]).expand(len(origins), -1)
+    t, coverage = trace(thing.name, form, origins, directions, scale, pixel)
     behind, plate_normal = meet_plate(origins, directions, top, radius)
     coverage = torch.where(t < behind, coverage, 0)
     light = normalize(pose[:, 2] + 0.4 * pose[:, 1] if headlight else torch.tensor(LIGHT), dim=-1)
@@ -148,8 +149,8 @@ def shoot(
         at = origins[on] + t[on, None] * directions[on]
         t[on] += torch.where(coverage[on] == 1, thing.distance(at), 0)
     at, width = origins[on] + t[on, None] * directions[on], pixel[on] * t[on]
-    albedo = paint(thing.name, [thing], at / scale[on], torch.zeros_like(on), torch.zeros(1, 3), width)
-    colour = shaded(at, normals(thing.name, at, scale[on]), albedo, width)
+    albedo = paint([thing], at / scale[on], torch.zeros_like(on), width)
+    colour = shaded(at, normals(thing.name, form[on], at, scale[on]), albedo, width)
     rgb[on] = torch.lerp(rgb[on], colour, coverage[on, None])
     alpha[on] = torch.maximum(alpha[on], coverage[on])
     return torch.cat([rgb.T, alpha[None]]).view(4, size, size)

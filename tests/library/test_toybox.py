@@ -51,7 +51,7 @@ def test_shape_distances(name, arguments, inside, outside, gap):
 @pytest.mark.parametrize("name", CLASS_NAMES)
 def test_every_shape_of_a_class_lies_in_the_bound_and_never_oversteps(name):
     for shape in SHAPE_NAMES:
-        thing = ToyObject(name, shape=shape)
+        thing = ToyObject(name, scale=shape)
         p = points()
         d = thing.distance(p)
         assert (p[d < 0].norm(dim=-1) < BOUND).all()
@@ -104,7 +104,7 @@ def test_stripes_and_colours_show():
 
 
 def test_mesh_volume_is_the_occupied_volume():
-    thing = ToyObject("teddy", shape="tall")
+    thing = ToyObject("teddy", scale="tall")
     mesh = thing.mesh(96)
     assert mesh.is_watertight
     share = thing.occupancy(points(400_000)).float().mean().item()
