@@ -197,7 +197,7 @@ def random_caption(words: Words, view: str, rng: np.random.Generator) -> str:
         pattern if said[2] < (0.3 if pattern == "plain" else 0.85) else "",
     )
     start = str(rng.choice(("an image of", "", "a photo of"), p=(0.6, 0.3, 0.1)))
-    return caption(name, adjectives, view if said[3] < 0.8 else None, start)
+    return caption(name, adjectives, view if said[3] < 0.9 else None, start)
 
 
 def vocabulary() -> list[str]:

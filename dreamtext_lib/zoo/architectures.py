@@ -51,7 +51,14 @@ def clip(tokenizer: CLIPTokenizer) -> CLIPModel:
         patch_size=8,
         projection_dim=WIDTH,
     )
-    return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=WIDTH))
+    return CLIPModel(
+        CLIPConfig(
+            text_config=text.to_dict(),
+            vision_config=vision.to_dict(),
+            projection_dim=WIDTH,
+            logit_scale_init_value=2.5,
+        )
+    )
 
 
 def unet() -> UNet2DConditionModel:
@@ -106,6 +113,16 @@ def tokenizer(folder: Path) -> CLIPTokenizer:
     made = CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=TOKENS)
     made.save_pretrained(folder)
     return made
+
+
+def transplant(old: CLIPModel, words: CLIPTokenizer, new: CLIPModel, tokenizer: CLIPTokenizer) -> None:
+    """Give a CLIP the weights of another whose tokenizer had other words: a token that both know keeps its row."""
+    weights, name = old.state_dict(), "text_model.embeddings.token_embedding.weight"
+    rows, known = new.state_dict()[name].clone(), words.get_vocab()
+    for token, i in tokenizer.get_vocab().items():
+        if token in known:
+            rows[i] = weights[name][known[token]]
+    new.load_state_dict({**weights, name: rows})
 
 
 def merge(word: list[str], pair: tuple[str, str]) -> list[str]:

@@ -26,11 +26,12 @@ def stage(model: AutoencoderKL, data: Dataset, rate: float = 2e-3, batch: int = 
         top, left = rng.integers(0, size - crop, 2, endpoint=True) if crop < size else (0, 0)
         if crop < size:  # stay near the middle, where the objects are
             top, left = (int(np.clip(v, size // 10, size - crop - size // 10)) for v in (top, left))
-        x = data.pixels(rows)[:, :, top : top + crop, left : left + crop]
+        x = data.pixels(rows)[:, :, top : top + crop, left : left + crop].to(model.device)
         x = x.flip(-1) if rng.random() < 0.5 else x
         x = x.contiguous(memory_format=torch.channels_last)
         posterior = model.encode(x).latent_dist
-        y = model.decode(posterior.sample(generator)).sample
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(x)
+        y = model.decode(posterior.mean + posterior.std * noise).sample
         edges = sum((y.diff(dim=d) - x.diff(dim=d)).abs().mean() for d in (2, 3))
         divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
         error = (y - x).square().mean()
@@ -47,9 +48,9 @@ def psnr(model: AutoencoderKL, data: Dataset, count: int = 512) -> float:
     """Mean PSNR in dB of the reconstructions of the first `count` pictures, values in 0..1."""
     scores = []
     for rows in torch.arange(min(count, len(data))).split(32):
-        x = data.pixels(rows)
+        x = data.pixels(rows).to(model.device)
         y = model.decode(model.encode(x).latent_dist.mean).sample.clamp(-1, 1)
-        scores.append(-10 * ((y - x) / 2).square().mean((1, 2, 3)).log10())
+        scores.append(-10 * ((y - x) / 2).square().mean((1, 2, 3)).log10().cpu())
     return torch.cat(scores).mean().item()
 
 
@@ -57,4 +58,5 @@ def psnr(model: AutoencoderKL, data: Dataset, count: int = 512) -> float:
 def latents(model: AutoencoderKL, data: Dataset) -> Tensor:
     """Means of q(z|x) of all pictures, unscaled, (N, 4, 16, 16) in half precision."""
     rows = torch.arange(len(data)).split(64)
-    return torch.cat([model.encode(data.pixels(r)).latent_dist.mean.half() for r in rows])
+    encoded = (model.encode(data.pixels(r).to(model.device)).latent_dist.mean for r in rows)
+    return torch.cat([z.half().cpu() for z in encoded])

@@ -8,18 +8,21 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from ..diffusion.forward import add_noise
 from ..toybox.dataset import Dataset
 from .training import Stage, average
 
 UNCONDITIONAL = 0.1  # share of empty captions, for classifier-free guidance
 MIN_SNR = 5.0  # Hang et al. 2023: the loss at t is weighted by min(SNR, 5) / SNR
+EARLY, EARLY_SHARE = 400, 0.4  # so large a share of the steps is drawn from 400..999, where class, side and colour are
+SIDES = (0.32, 0.26, 0.28, 0.14)  # share of each view word: fronts and backs are what is taken for each other
 
 
 @torch.no_grad()
 def encode_text(encoder: CLIPTextModel, tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
     """Hidden states (N, 24, width) as the pipeline feeds them to the U-Net."""
     ids = tokenizer(texts, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt").input_ids
-    return encoder(input_ids=ids).last_hidden_state
+    return encoder(input_ids=ids.to(encoder.device)).last_hidden_state
 
 
 def stage(
@@ -31,13 +34,19 @@ def stage(
     latents: Tensor,
     rate: float = 1e-3,
     batch: int = 32,
+    sides: tuple[float, ...] | None = SIDES,
 ) -> Stage:
-    """Training on scaled latents (N, 4, 16, 16) of the renders in `data`."""
+    """Training on scaled latents (N, 4, 16, 16) of the renders in `data`.
+
+    sides: shares in which the four view words are drawn; None: as they are in the data.
+    """
     smooth = deepcopy(model).requires_grad_(False)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-3, betas=(0.9, 0.99))
-    alpha_bar = scheduler.alphas_cumprod
+    alpha_bar, device = scheduler.alphas_cumprod, model.device
     snr = alpha_bar / (1 - alpha_bar)
-    weight = snr.clamp(max=MIN_SNR) / snr
+    weight = (snr.clamp(max=MIN_SNR) / snr).to(device)
+    view = data.labels[:, 4]
+    chance = torch.ones(len(data)) if sides is None else (torch.tensor(sides) / view.bincount(minlength=4))[view]
     known: dict[str, Tensor] = {}
 
     def embed(texts: list[str]) -> Tensor:
@@ -47,14 +56,14 @@ def stage(
         return torch.stack([known[text] for text in texts])
 
     def loss(fraction: float, generator: torch.Generator, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-        rows = torch.randint(len(data), (batch,), generator=generator)
+        rows = torch.multinomial(chance, batch, replacement=True, generator=generator)
         captions = data.captions(rows, rng)
         texts = [text if keep else "" for text, keep in zip(captions, rng.random(batch) >= UNCONDITIONAL)]
         x_0 = latents[rows].float()
-        t = torch.randint(1000, (batch,), generator=generator)
+        lowest = torch.where(torch.rand(batch, generator=generator) < EARLY_SHARE, EARLY, 0)
+        t = lowest + ((1000 - lowest) * torch.rand(batch, generator=generator)).long()
         eps = torch.randn(x_0.shape, generator=generator)
-        a = alpha_bar[t][:, None, None, None]
-        x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps  # (3.2)
+        x_t, eps, t = add_noise(x_0, eps, alpha_bar[t]).to(device), eps.to(device), t.to(device)  # (3.2)
         error = (model(x_t, t, embed(texts)).sample - eps).square().mean((1, 2, 3))
         return (weight[t] * error).mean(), {"mse": error.mean().item()}
 

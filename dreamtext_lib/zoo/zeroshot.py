@@ -10,7 +10,8 @@ from transformers import CLIPModel, CLIPTokenizer
 from transformers.utils import logging
 
 from ..radiance.cameras import VIEW_WORDS
-from ..toybox.objects import CLASS_NAMES, COLOUR_NAMES, PATTERNS, SHAPE_NAMES, caption
+from ..toybox.colours import COLOUR_NAMES
+from ..toybox.objects import CLASS_NAMES, PATTERNS, SHAPE_NAMES, caption
 
 COLUMNS = {"class": 0, "colour": 1, "pattern": 2, "shape": 3, "view": 4}  # of a row of labels
 SIZES = (len(CLASS_NAMES), len(COLOUR_NAMES), len(PATTERNS), len(SHAPE_NAMES), len(VIEW_WORDS))
