@@ -184,7 +184,7 @@ class Zoo:
         export_clip(judge, tokenizer, models / "judge")
         write_scores(models, data(self.work, "held", self.budget.held), each)
 
-    def make(self, models: Path) -> None:
+    def make(self, models: Path, each: int = 4) -> None:
         """The stages asked for, in order; each result stands in `work` before the next begins."""
         torch.manual_seed(0)
         if "autoencoder" in self.only:
@@ -195,7 +195,7 @@ class Zoo:
         if {"unet", "front"} & set(self.only):
             self.unets(self.autoencoder(), *self.clip())
         if "export" in self.only:
-            Zoo(self.work, self.budget, self.start, (), "cpu").export(models)
+            Zoo(self.work, self.budget, self.start, (), "cpu").export(models, each)
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """The toybox: shapes, pictures, captions and data sets are what they say."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -7,20 +9,37 @@ from scipy.spatial import cKDTree
 
 from dreamtext_lib.radiance.cameras import Cameras, rays, sample_cameras, turntable, view_word
 from dreamtext_lib.toybox import shapes
-from dreamtext_lib.toybox.classes import CLASSES
+from dreamtext_lib.toybox.classes import ACCENTS, CLASSES, FORMS
+from dreamtext_lib.toybox.colours import (
+    COLOUR_NAMES,
+    COLOURS,
+    MARGIN,
+    TERMS,
+    any_colours,
+    colour_called,
+    colour_word,
+    difference,
+    name_colours,
+    oklab,
+)
 from dreamtext_lib.toybox.dataset import batches, gather, read, write
+from dreamtext_lib.toybox.inputs import DEVELOPMENT, NAMES, inputs
 from dreamtext_lib.toybox.objects import (
     BOUND,
     CLASS_NAMES,
-    COLOUR_NAMES,
+    PATTERNS,
     SHAPE_NAMES,
+    TALL,
+    WIDE,
     ToyObject,
     caption,
     random_caption,
+    random_object,
     vocabulary,
 )
 from dreamtext_lib.toybox.render import render, studio
 
+SPOKEN = (COLOUR_NAMES, PATTERNS, SHAPE_NAMES)
 FRONT = Cameras(*(torch.tensor([v]) for v in (0.0, 10.0, 2.85, 41.0)))
 
 
@@ -49,15 +68,18 @@ def test_shape_distances(name, arguments, inside, outside, gap):
 
 
 @pytest.mark.parametrize("name", CLASS_NAMES)
-def test_every_shape_of_a_class_lies_in_the_bound_and_never_oversteps(name):
-    for shape in SHAPE_NAMES:
-        thing = ToyObject(name, scale=shape)
+def test_every_form_of_a_class_lies_in_the_bound_and_never_oversteps(name):
+    rng = np.random.default_rng(0)
+    ends = [ToyObject(name, scale=s, form=f) for s in SHAPE_NAMES for f in product((0, 1), repeat=len(FORMS[name]))]
+    for i, thing in enumerate([*(ToyObject(name, scale=s) for s in SHAPE_NAMES), *ends, random_object(rng, name)]):
         p = points()
         d = thing.distance(p)
         assert (p[d < 0].norm(dim=-1) < BOUND).all()
         assert 0.005 < (d < 0).float().mean() < 0.5
+        if i % 4:
+            continue
         # a distance may be too short, never longer than the way to the nearest point of the surface
-        surface = thing.mesh(64).sample(20_000, seed=0)
+        surface = thing.mesh(48).sample(20_000, seed=0)
         far = cKDTree(surface).query(p[:2000].numpy())[0]
         assert (d[:2000].abs().numpy() <= far + 0.06).all()
 
@@ -103,6 +125,117 @@ def test_stripes_and_colours_show():
     assert red[0] > red[2] and blue[2] > blue[0]
 
 
+def test_every_number_of_an_object_shows_and_moves_nothing_else():
+    cameras = turntable(4)
+
+    def seen(**changes):
+        thing = ToyObject("castle", **({"pattern": "striped"} | changes))
+        return render([thing] * 4, cameras, 48).rgb, render([thing] * 4, cameras, 48).alpha
+
+    rgb, alpha = seen()
+    for changes in (
+        {"colour": (0.1, 0.5, 0.5)},
+        {"second": (0.1, 0.2, 0.9)},
+        {"accent": (0.9, 0.5, 0.7)},
+        {"grain": 0.13},
+    ):
+        other, outline = seen(**changes)
+        assert (rgb - other).abs().amax(-1).gt(0.1).float().mean() > 0.02, changes
+        assert torch.equal(outline, alpha), changes
+    for i, number in enumerate(FORMS["castle"]):
+        form = [0.5] * 3
+        form[i] = 1.0
+        assert (seen(form=tuple(form))[1] - alpha).abs().mean() > 0.002, number
+
+
+@pytest.mark.parametrize("name", CLASS_NAMES)
+def test_every_number_of_a_form_changes_the_shape(name):
+    p = points()
+    drawn = ToyObject(name).distance(p)
+    for i, number in enumerate(FORMS[name]):
+        form = [0.5] * len(FORMS[name])
+        form[i] = 0.0
+        gap = (ToyObject(name, form=tuple(form)).distance(p) - drawn).abs().max()
+        assert gap > 0.04, f"{number} of a {name} moves nothing"
+    assert len(FORMS[name]) >= 2 and name in ACCENTS
+
+
+def test_forms_of_a_batch_are_each_its_own():
+    """Objects of one class that differ in all their numbers look in a batch as they do alone."""
+    rng = np.random.default_rng(4)
+    things, cameras = [random_object(rng, "teddy") for _ in range(5)], turntable(5)
+    together = render(things, cameras, 32).rgb
+    for i, thing in enumerate(things):
+        alone = render([thing], Cameras(*(v[i : i + 1] for v in cameras)), 32).rgb[0]
+        torch.testing.assert_close(together[i], alone, atol=1e-4, rtol=0)
+
+
+def test_words_are_derived_from_numbers():
+    pink = ToyObject("mug", (0.95, 0.62, 0.72), "striped", (0.7, 0.7, 1.0), second=(0.94, 0.6, 0.7))
+    assert pink.words == ("mug", "pink", "plain", "tall")  # stripes in the same pink cannot be seen
+    for ratio, word in ((TALL * 1.01, "tall"), (TALL / 1.01, ""), (WIDE * 1.01, ""), (WIDE / 1.01, "wide")):
+        thing = ToyObject("fish", scale=(1 / ratio**0.5, 1 / ratio**0.5, ratio**0.5))
+        assert thing.words.shape == word and not thing.clear.shape
+    assert ToyObject("mug", form=(1.0, 0.5, 0.5)).height > 1.2 > ToyObject("mug").height  # a high mug is a tall one
+    for name in COLOUR_NAMES:
+        assert ToyObject("bird", name).words.colour == name and ToyObject("bird", name).clear.colour
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        thing = random_object(rng)
+        stored = np.array(thing.numbers, dtype=np.float32).tolist()
+        again = ToyObject.of_numbers(thing.name, stored)
+        assert again.words == thing.words and again.numbers == pytest.approx(thing.numbers, abs=1e-4)
+
+
+def test_colours_are_named_by_the_nearest_term():
+    white, black, red = oklab(torch.tensor([[1.0, 1, 1], [0, 0, 0], [1, 0, 0]], dtype=torch.float64))
+    torch.testing.assert_close(white, torch.tensor([1.0, 0, 0], dtype=torch.float64), atol=1e-4, rtol=0)
+    torch.testing.assert_close(black, torch.zeros(3, dtype=torch.float64), atol=1e-6, rtol=0)
+    # published value of sRGB red
+    torch.testing.assert_close(red, torch.tensor([0.6280, 0.2249, 0.1258], dtype=torch.float64), atol=2e-4, rtol=0)
+    said = {"teal": (0.0, 0.5, 0.5), "navy": (0.0, 0.0, 0.5), "lime": (0.6, 0.9, 0.2), "maroon": (0.5, 0.0, 0.05),
+            "rose": (1.0, 0.7, 0.8), "chocolate": (0.35, 0.2, 0.1), "violet": (0.55, 0.3, 0.8)}  # fmt: skip
+    means = {"teal": ("green", "blue"), "navy": "blue", "lime": "green", "maroon": "red", "rose": "pink",
+             "chocolate": "brown", "violet": "purple"}  # fmt: skip
+    for name, rgb in said.items():
+        assert colour_word(rgb) in means[name], name
+    _, margin = name_colours(torch.tensor([COLOURS[n] for n in COLOUR_NAMES]))
+    assert (margin > MARGIN).all() and len(TERMS) == 11
+    index, _ = name_colours(torch.tensor((0.3, 0.6, 0.2)))
+    brute = min(TERMS, key=lambda n: min(difference((0.3, 0.6, 0.2), e) for e in TERMS[n]))
+    assert COLOUR_NAMES[int(index)] == brute
+
+
+def test_random_colours_reach_everything_and_every_word_alike():
+    rng = np.random.default_rng(3)
+    drawn = any_colours(4000, rng)
+    assert drawn.min() >= 0.04 and drawn.max() <= 0.97
+    cells = {tuple(c) for c in (drawn * 3.999).astype(int).tolist()}
+    assert len(cells) >= 60  # of 64 cells of the cube
+    assert all(colour_word(colour_called(n, rng)) == n for n in COLOUR_NAMES)
+    words = [random_object(rng, "fish").words for _ in range(440)]
+    counts = [sum(w.colour == n for w in words) for n in COLOUR_NAMES]
+    assert min(counts) > 20 and max(counts) < 70
+    assert 0.4 < np.mean([w.pattern == "plain" for w in words]) < 0.6
+
+
+def test_the_twenty_input_images():
+    things = inputs()
+    assert [i.thing.name for i in things] == list(NAMES) and len({i.title for i in things}) == 20
+    assert sum(i.development for i in things) == 10 == len(DEVELOPMENT)
+    castles = [i.thing for i in things[:5]]
+    assert len({c.form for c in castles}) == 5 and len({c.colour for c in castles}) == 5
+    for one, other in zip(things, inputs()):
+        assert one.thing == other.thing and torch.equal(one.camera.pose, other.camera.pose)
+        # no object that a word's middle means looks like it
+        assert min(difference(one.thing.colour, middle) for middle in COLOURS.values()) > 0.1
+        assert view_word(one.camera.azimuth.item(), one.camera.elevation.item()) == "front"
+    assert things[5].picture(32).shape == (32, 32, 3)
+    data = gather(batches(224, seed=0, size=8, workers=1), 224)
+    known = {tuple(row) for row in data.numbers.tolist()}
+    assert not known & {tuple(np.float32(i.thing.numbers).tolist()) for i in things}
+
+
 def test_mesh_volume_is_the_occupied_volume():
     thing = ToyObject("teddy", scale="tall")
     mesh = thing.mesh(96)
@@ -111,7 +244,7 @@ def test_mesh_volume_is_the_occupied_volume():
     assert mesh.volume == pytest.approx(share * 2.4**3, rel=0.03)
 
 
-@pytest.mark.parametrize("field", ["name", "colour", "pattern", "shape"])
+@pytest.mark.parametrize("field", ["name", "colour", "pattern", "scale"])
 def test_unknown_words_are_named(field):
     with pytest.raises(ValueError, match="'dragon' in the toybox; choose one of"):
         ToyObject(**({"name": "mug"} | {field: "dragon"}))
@@ -131,7 +264,7 @@ def test_captions():
     assert caption("fish", ("orange",), start="") == "an orange fish"
     assert caption("cherries", ("red",)) == "an image of red cherries"
     rng = np.random.default_rng(0)
-    said = [random_caption(ToyObject("bird", "blue", "spotted"), "side", rng) for _ in range(400)]
+    said = [random_caption(ToyObject("bird", "blue", "spotted").words, "side", rng) for _ in range(400)]
     assert all("bird" in s for s in said)
     assert 0.75 < np.mean(["blue" in s for s in said]) < 0.95
     words = set(vocabulary())
@@ -186,7 +319,13 @@ def test_dataset_labels_are_true():
     for row in range(0, 224, 16):
         thing, (azimuth, elevation) = data.thing(row), data.angles[row].tolist()
         assert data.view(row) == view_word(azimuth, elevation)
-        assert thing.colour in COLOUR_NAMES
+        said = (
+            CLASS_NAMES.index(thing.name),
+            *(w.index(v) for w, v in zip(SPOKEN, thing.words[1:])),
+            data.labels[row, 4],
+        )
+        assert data.labels[row].tolist() == [int(v) for v in said]
+        assert data.clear[row].tolist() == [*thing.clear, True]
     assert data.pixels(slice(0, 4)).shape == (4, 3, 32, 32) and data.pixels(slice(0, 4)).abs().max() <= 1
 
 
