@@ -1,20 +1,23 @@
 """Write the model card beside the models: text, figures from `scores.json`, training curves, samples.
 
-`python -m experiments.model_card --work zoo-work` after `make zoo`; with `--further DIR` after
-`python -m dreamtext_lib.zoo.make --start MODELS --work DIR` too.
+`python -m experiments.model_card --work zoo-work` after `make zoo`, or after
+`python -m dreamtext_lib.zoo.make --start MODELS --work zoo-work`: the curves of that round join those of the rounds
+before it, which `experiments/zoo_training.json` keeps.
 """
 
 import json
 from argparse import ArgumentParser
 from pathlib import Path
 
+import torch
 from matplotlib.figure import Figure
 
-from dreamtext_lib.runs import write_bytes
+from dreamtext_lib.runs import write_bytes, write_json
 from dreamtext_lib.viewing import style
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
 from dreamtext_lib.zoo import MODELS, PIPELINES
 from dreamtext_lib.zoo.scores import sample_labels, samples
+from dreamtext_lib.zoo.zeroshot import SIZES
 
 # panel: its stages, one after another, and the value that is drawn
 STAGES = {
@@ -44,29 +47,39 @@ toybox alone, by the scripts in the folder above. Code and weights: MIT. This pa
 
 ## Data
 
-Renders of 14 classes in 8 colours, 3 patterns and 3 shapes from all sides (12 % from above), 64 pixels: 57,344 for
-autoencoder, CLIP and U-Net (seed 0), 43,008 others for the judge (seed 2000003), 14,336 for the front-biased U-Net
-(seed 3000005), 3,584 held out (seed 1000001). Captions such as 'an image of a tall, red, striped castle, front view',
-with parts left out at random.
+Renders of 14 classes from all sides (12 % from above), 64 pixels: 71,680 for autoencoder, CLIP and U-Net (seed 0),
+43,008 others for the judge (seed 2000003), 14,336 for the front-biased U-Net (seed 3000005), 3,584 held out
+(seed 1000001). An object has any colour (each of eleven colour words equally often), any proportions, numbers of its
+own class such as the height of a castle's towers, often stripes or spots in a second colour, sometimes other roofs. A
+caption says only its nearest words, such as 'an image of a tall, red, striped castle, front view', with parts left out
+at random. So the pictures hold more than the sentences.
 
 ## Training
 
-On two CPU cores in single precision. Autoencoder {autoencoder} steps (24 crops of 32 pixels, then 8 whole pictures).
-CLIP {clip} and judge {judge} steps of 96 pictures with both towers, then {clip_image} and {judge_image} steps of the
-image tower alone against the fixed text tower. U-Net {unet} steps of 32 (min-SNR weights, averaged weights, 10 % of the
-captions empty), front-biased U-Net {front} further steps. {history}
+On CPU cores in single precision, in rounds: the first on a poorer world of eight colours and one form a class (the
+autoencoder 6,500 steps, both towers of the CLIP 2,600 and of the judge 2,400, their image towers alone 2,800 and 4,200,
+the U-Net 11,400, the front-biased one 600), then on this one, from those weights:
+
+{rounds}
+
+Each round has a warm-up and a fall of the rate. The autoencoder sees 24 crops of 32 pixels a step, then 8 whole
+pictures; the CLIPs 96 pictures, with both towers, then with the image tower alone against the fixed text tower; the
+U-Net 32, of which fronts and backs are the larger part, with min-SNR weights, more steps at much noise, averaged
+weights, and 10 % of the captions empty.
 
 ![Training curves](training.png)
 
 ## Scores
 
 On the held-out pictures, zero-shot by sentences; the class is asked among all classes, the rest given the class.
+Colours and shapes on the border between two words are left out ({clear}).
 
 | | class | colour | pattern | shape | view |
 |---|---|---|---|---|---|
 {rows}
 
-The autoencoder reconstructs at {psnr} dB. The judge calls these nothing at all: {nothing}.
+The autoencoder reconstructs at {psnr} dB; plain objects in colours that the first world lacked: {plain}. The judge
+calls these nothing at all: {nothing}.
 
 {pictures} samples each, four for each class and view, 'an image of a red castle, front view', guidance s = {s}
 (diffusers' guidance_scale {g}), {steps} DDIM steps, named by the judge:
@@ -77,6 +90,10 @@ The autoencoder reconstructs at {psnr} dB. The judge calls these nothing at all:
 
 ![One sample for each class (rows in pairs) and view](samples.png)
 
+'An image of a COLOUR CLASS' for the eleven colour words (across) and the fourteen classes (down):
+
+![One sample for each colour and class](colours.png)
+
 ## Limits
 
 The models know nothing but the toybox: another word falls apart into bytes and is read as noise. A pattern cannot be
@@ -84,41 +101,51 @@ seen from every side, and views near the border of two words can be called by ei
 {limits}
 """
 
-HISTORY = (
-    "Exceptions to one unbroken run: the autoencoder's schedule was laid out for 7,500 steps until step 6,000; the CLIP"
-    " had no attribute loss in its first 500 steps; the U-Net was trained in two rounds, each with a warm-up and a fall"
-    " of the rate, and the lengths of both were shortened on the way, as was that of the image towers."
-)
+HISTORY = Path(__file__).parent / "zoo_training.json"  # [{"round": ..., "stage": ..., "step": ..., "value": ...}]
 
 
-def log(works: tuple[Path, ...], name: str) -> list[dict]:
-    """The records of a stage, of all rounds, one after another."""
-    rows: list[dict] = []
-    for file in (w / name / "log.jsonl" for w in works if (w / name / "log.jsonl").exists()):
-        before = rows[-1]["step"] if rows else 0
-        found = [json.loads(line) for line in file.read_text().splitlines()]
-        rows += [row | {"step": before + row["step"]} for row in found]
-    if not rows:
-        raise SystemExit(f"no log of '{name}' in {', '.join(map(str, works))}; is it the folder of a training?")
-    return rows
+def remember(work: Path, name: str) -> list[dict]:
+    """The training of all rounds, with that in a work folder added under the name of its round."""
+    kept = (
+        [r for r in json.loads(HISTORY.read_text(encoding="utf-8")) if r["round"] != name] if HISTORY.exists() else []
+    )
+    for names, key in STAGES.values():
+        for stage in names:
+            file = work / stage / "log.jsonl"
+            for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+                row = json.loads(line)
+                kept.append({"round": name, "stage": stage, "step": row["step"], "value": round(row[key], 4)})
+    if not any(r["round"] == name for r in kept):
+        raise SystemExit(f"no log of a training in {work}; is it the folder of one?")
+    write_json(HISTORY, kept)
+    return kept
 
 
-def curves(works: tuple[Path, ...]) -> Figure:
-    """Training curves of all stages from their logs; a dotted line where another stage or round begins."""
+def curves(history: list[dict]) -> Figure:
+    """Training curves of all stages; a dotted line where another stage or round begins."""
     style.use()
     figure = Figure(figsize=(11, 2.6), layout="constrained")
     for axis, (title, (names, key)) in zip(figure.subplots(1, len(STAGES)), STAGES.items()):
         done, steps, values = 0, [], []
-        rounds = works[-1:] if names == ("front",) else works  # that one starts from the U-Net of its own round
-        for part in [log((w,), name) for name in names for w in rounds if (w / name / "log.jsonl").exists()]:
-            if done:
-                axis.axvline(done, color=style.INK, linestyle=":", linewidth=0.8)
-            steps += [done + row["step"] for row in part]
-            values += [row[key] for row in part]
-            done = steps[-1]
+        for name in dict.fromkeys(r["round"] for r in history):
+            for part in ([r for r in history if (r["round"], r["stage"]) == (name, stage)] for stage in names):
+                if part and done:
+                    axis.axvline(done, color=style.INK, linestyle=":", linewidth=0.8)
+                steps += [done + r["step"] for r in part]
+                values += [r["value"] for r in part]
+                done = steps[-1] if steps else 0
         axis.plot(steps, values)
         axis.set(title=title, xlabel="step", ylabel=key)
     return figure
+
+
+def rounds(history: list[dict]) -> str:
+    """A line of Markdown a round: how many steps each stage took."""
+    lines = []
+    for name in dict.fromkeys(r["round"] for r in history):
+        last = {r["stage"]: r["step"] for r in history if r["round"] == name}
+        lines.append(f"- {name}: " + ", ".join(f"`{stage}` {step:,} steps" for stage, step in last.items()))
+    return "\n".join(lines)
 
 
 def percent(row: dict, columns: tuple[str, ...]) -> str:
@@ -131,25 +158,16 @@ def millions(folder: Path) -> str:
     return f"{sum(p.stat().st_size for p in folder.rglob('*.safetensors')) / 2e6:.1f} M"
 
 
-def card(scores: dict, works: tuple[Path, ...]) -> str:
+def card(scores: dict, history: list[dict]) -> str:
     """The page, with its figures filled in."""
     columns, drawn = ("class", "colour", "pattern", "shape", "view"), scores["samples"]
-
-    def steps(name: str) -> str:
-        return f"{log(works, name)[-1]['step']:,}"
-
     return CARD.format(
         pipeline=millions(MODELS / "tiny"),
         clip_size=millions(MODELS / "clip"),
         pixels=millions(MODELS / "pixels"),
-        autoencoder=steps("autoencoder"),
-        clip=steps("clip"),
-        clip_image=steps("clip-image"),
-        judge=steps("judge"),
-        judge_image=steps("judge-image"),
-        unet=steps("unet"),
-        front=log(works[-1:], "front")[-1]["step"],
-        history=HISTORY,
+        rounds=rounds(history),
+        clear=", ".join(f"{1 - scores['clear'][c]:.0%} of the {c}s" for c in ("colour", "shape")),
+        plain=", ".join(f"{name} {value}" for name, value in scores["autoencoder"]["of plain objects"].items()),
         rows="\n".join(f"| `{name}` | {percent(scores[name], columns)} |" for name in ("clip", "judge")),
         psnr=scores["autoencoder"]["psnr dB"],
         nothing=", ".join(f"{name} {value:.1%}" for name, value in scores["judge calls nothing"].items()),
@@ -163,16 +181,22 @@ def card(scores: dict, works: tuple[Path, ...]) -> str:
 
 
 def main() -> None:
-    """Write `README.md`, `training.png` and `samples.png` beside the models."""
+    """Write `README.md`, `training.png`, `samples.png` and `colours.png` beside the models."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("zoo-work"))
-    parser.add_argument("--further", type=Path, help="folder of a second round of training")
+    parser.add_argument("--round", default="round 2", help="name of the round that was trained there")
     a = parser.parse_args()
-    works = (a.work, a.further) if a.further else (a.work,)
-    curves(works).savefig(MODELS / "training.png", dpi=110)
-    pictures = samples(MODELS / "tiny", sample_labels(1)).permute(0, 2, 3, 1) / 2 + 0.5
-    write_picture(contact_sheet(pictures, columns=8), MODELS / "samples.png")
-    write_bytes(MODELS / "README.md", card(json.loads((MODELS / "scores.json").read_text()), works).encode())
+    history = remember(a.work, a.round)
+    curves(history).savefig(MODELS / "training.png", dpi=110)
+    for file, labels, columns in (
+        ("samples.png", sample_labels(1), 8),
+        ("colours.png", torch.tensor([(c, k, 0, 0, -1) for c in range(SIZES[0]) for k in range(SIZES[1])]), SIZES[1]),
+    ):
+        pictures = samples(MODELS / "tiny", labels).permute(0, 2, 3, 1) / 2 + 0.5
+        sheet = contact_sheet(pictures, columns=columns)
+        write_picture(sheet.quantize(128, dither=0) if file == "colours.png" else sheet, MODELS / file)
+    scores = json.loads((MODELS / "scores.json").read_text(encoding="utf-8"))
+    write_bytes(MODELS / "README.md", card(scores, history).encode())
 
 
 if __name__ == "__main__":
