@@ -22,8 +22,8 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.fit import RECIPES, TOY
 from dreamtext_lib.capture.captures import Capture
 from dreamtext_lib.capture.transforms import read_capture
+from dreamtext_lib.fitting.fit import Fit
 from dreamtext_lib.radiance.cameras import turntable
-from dreamtext_lib.radiance.fit import Fit
 from dreamtext_lib.runs import write_json
 from dreamtext_lib.toybox.capture import write_capture
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .radiance.fit import Fit, FitRecipe, read_fit
+from .fitting.fit import Fit, FitRecipe, read_fit
 
 if TYPE_CHECKING:
     import trimesh

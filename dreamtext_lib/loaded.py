@@ -12,9 +12,9 @@ from torch import Tensor
 from .capture.transforms import read_capture
 from .distillation.dream import Dream, read_run
 from .distillation.prior import load_prior
+from .fitting.fit import Fit, read_fit
 from .profile import profile
 from .radiance.cameras import Cameras, turntable
-from .radiance.fit import Fit, read_fit
 from .radiance.mesh import extract
 from .zoo import resolve
 

@@ -3,19 +3,15 @@
 The toy profile runs the package's own tiny models on the CPU. The full profile runs Stable Diffusion on CUDA with the
 thesis' settings where a recipe has the field (table 5.1, 6.1); it has Adam for the thesis' Adan, and the toy's range of
 elevations. It was run on a GPU with random weights of Stable Diffusion's shapes (`benchmarks.full`: time, memory, half
-precision), not yet with trained ones. `DREAMTEXT_PROFILE=full` switches every notebook; `DREAMTEXT_QUICK=1`
-shrinks the budgets of the notebooks for tests.
+precision), not yet with trained ones. `DREAMTEXT_PROFILE=full` switches every notebook.
 """
 
 import os
-import time
 from dataclasses import dataclass
 
 import torch
 
 from .distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, Recipe
-
-STARTED = time.perf_counter()  # a notebook's first cell imports this module
 
 
 @dataclass(frozen=True)
@@ -52,15 +48,3 @@ def profile() -> Profile:
     if PROFILES[name].device == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"DREAMTEXT_PROFILE is '{name}', but PyTorch sees no CUDA GPU here; unset it, or use 'toy'")
     return PROFILES[name]
-
-
-def quick() -> bool:
-    """Whether budgets are to be shrunk for a test."""
-    return os.environ.get("DREAMTEXT_QUICK", "") not in ("", "0")
-
-
-def ran() -> str:
-    """A sentence about how long a notebook took until now, for its last cell."""
-    minutes, seconds = divmod(round(time.perf_counter() - STARTED), 60)
-    threads = torch.get_num_threads()
-    return f"the whole chapter ran in {minutes} min {seconds:02d} s on {threads} thread{'s' * (threads > 1)}"

@@ -11,8 +11,8 @@ import trimesh
 from commands import run
 
 from dreamtext_lib import cli
+from dreamtext_lib.fitting.fit import Fit
 from dreamtext_lib.loaded import load_run
-from dreamtext_lib.radiance.fit import Fit
 from dreamtext_lib.toybox.capture import write_capture
 from dreamtext_lib.toybox.objects import ToyObject
 

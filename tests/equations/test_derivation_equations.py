@@ -10,8 +10,8 @@ from torch.distributions import MixtureSameFamily, MultivariateNormal, Normal, k
 
 from dreamtext_lib.diffusion import derivation as lines
 from dreamtext_lib.diffusion.forward import add_noise
+from dreamtext_lib.diffusion.mixture import Mixture
 from dreamtext_lib.diffusion.schedule import Schedule, linear
-from dreamtext_lib.mixture import Mixture
 
 F64 = torch.float64
 BETA = torch.tensor([0.1, 0.25, 0.4, 0.55], dtype=F64)

@@ -12,10 +12,10 @@ from dreamtext_lib.diffusion import bound
 from dreamtext_lib.diffusion.attention import attention
 from dreamtext_lib.diffusion.forward import add_noise, noising_step
 from dreamtext_lib.diffusion.guidance import classifier_guide, guide
+from dreamtext_lib.diffusion.mixture import Mixture
 from dreamtext_lib.diffusion.posterior import mean_of_noise, model_step, posterior
 from dreamtext_lib.diffusion.samplers import ddim, ddpm, even_times
 from dreamtext_lib.diffusion.schedule import Schedule, cosine, linear, scaled_linear
-from dreamtext_lib.mixture import Mixture
 
 F64 = torch.float64
 WORLD = Mixture(*(torch.tensor(v, dtype=F64) for v in ([0.3, 0.7], [[-1.2], [0.8]], [0.04, 0.09])))

@@ -7,7 +7,7 @@ import sympy as sp
 import torch
 from torch.nn import functional as F
 
-from dreamtext_lib import neurons
+from dreamtext_lib.lessons import neurons
 
 F64 = torch.float64
 INPUTS = torch.tensor(list(product((0.0, 1.0), repeat=2)), dtype=F64)  # (4, 2): 00, 01, 10, 11

@@ -14,8 +14,8 @@ from dreamtext_lib.capture.carve import carve, worthwhile
 from dreamtext_lib.capture.transforms import read_capture, write_transforms
 from dreamtext_lib.evaluation.geometry import chamfer, iou
 from dreamtext_lib.evaluation.images import psnr, ssim
+from dreamtext_lib.fitting.fit import Fit, FitRecipe
 from dreamtext_lib.radiance.cameras import rays, turntable
-from dreamtext_lib.radiance.fit import Fit, FitRecipe
 from dreamtext_lib.radiance.mesh import extract
 from dreamtext_lib.radiance.rendering import render_rays
 from dreamtext_lib.toybox.capture import FOV, spiral, write_capture

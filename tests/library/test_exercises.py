@@ -2,7 +2,7 @@
 
 import pytest
 
-from dreamtext_lib.exercises import attempt
+from dreamtext_lib.lessons.exercises import attempt
 
 
 def check_twice(twice):

@@ -59,3 +59,18 @@ def test_a_resumed_log_drops_what_follows_its_checkpoint(tmp_path):
     runs.Log(tmp_path / "log.jsonl", keep=20)({"step": 25})
     lines = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines == [10, 20, 25]
+
+
+def test_a_stream_depends_on_seed_step_and_purpose_alone():
+    seeds = [0, 1, 2**32, 2**63, 2**64 - 1]
+    drawn = {
+        (seed, step, purpose): torch.rand(4, generator=runs.stream(seed, step, purpose)).tolist()
+        for seed in seeds
+        for step in (0, 1, 2**32 - 1)
+        for purpose in ("noise", "light", "eso")
+    }
+    assert len({tuple(v) for v in drawn.values()}) == len(drawn)
+    assert torch.rand(4, generator=runs.stream(1, 1, "light")).tolist() == drawn[1, 1, "light"]
+    for wrong in ((-1, 0), (2**64, 0), (0, -1), (0, 2**32)):
+        with pytest.raises(ValueError, match="64"):
+            runs.stream(*wrong, "noise")

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 
 from dreamtext_lib.diffusion import bound, learned_variance, likelihood
 from dreamtext_lib.diffusion.forward import add_noise, clean_estimate
+from dreamtext_lib.diffusion.mixture import Mixture
 from dreamtext_lib.diffusion.posterior import model_step
 from dreamtext_lib.diffusion.samplers import ddim, even_times
 from dreamtext_lib.diffusion.schedule import cosine, linear
 from dreamtext_lib.diffusion.unet import SelfAttention, UNet, time_embedding
-from dreamtext_lib.mixture import Mixture
 from dreamtext_lib.zoo import MODELS, train_pixels
 from dreamtext_lib.zoo.training import train
 

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from ..capture.captures import Capture
 from ..capture.carve import carve, worthwhile
+from ..radiance.cameras import rays
+from ..radiance.encoding import HashGrid
+from ..radiance.nerf import NeRF, nerf_loss, render_hierarchical
+from ..radiance.ngp import ViewField
+from ..radiance.occupancy import Occupancy
+from ..radiance.rendering import Rendered, composite, render_rays
 from ..runs import pack, read_tensors, unpack, write_json, write_tensors
-from .cameras import rays
-from .encoding import HashGrid
-from .nerf import NeRF, nerf_loss, render_hierarchical
-from .ngp import ViewField
-from .occupancy import Occupancy
 from .recipe import FitRecipe
-from .rendering import Rendered, composite, render_rays
 
 STOP = 1e-3  # of its light, at which a ray ends
 ROWS = 8192  # rays that are rendered at once when nothing is learned

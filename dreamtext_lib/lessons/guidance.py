@@ -27,8 +27,8 @@ from ..distillation.prompts import check_prompt
 from ..radiance.cameras import turntable
 from ..toybox.objects import ToyObject
 from ..toybox.render import render
-from .explorer import FrameExplorer
-from .pictures import pixels
+from ..viewing.explorer import FrameExplorer
+from ..viewing.pictures import pixels
 
 GUIDANCES = (-1.0, 0.0, 1.0, 3.0, 6.0, 10.0)  # s, the thesis' convention
 TIMES = (20, 100, 200, 300, 400, 550, 700, 800, 900, 999)
