@@ -91,9 +91,10 @@ def encoded(path: Path, vae: AutoencoderKL, pictures: Dataset) -> Tensor:
 
 def run(stage: Stage, steps: int, folder: Path, seed: int = 0) -> Path:
     """Train a stage to its end with a bar, unless it is there; returns its checkpoint."""
-    bar = tqdm(train(stage, steps, folder, seed), total=steps, desc=folder.name, unit="step")
-    for record in bar:
-        bar.set_postfix(loss=f"{record['loss']:.3f}")
+    with tqdm(total=steps, desc=folder.name, unit="step") as bar:
+        for record in train(stage, steps, folder, seed):
+            bar.update(record["step"] - bar.n)
+            bar.set_postfix(loss=f"{record['loss']:.3f}")
     return folder / "checkpoint.safetensors"
 
 

@@ -29,7 +29,7 @@ def schedule(fraction: float, step: int, warmup: int = 100, hold: float = 0.5, f
     return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + np.cos(np.pi * fall)))
 
 
-def train(stage: Stage, steps: int, folder: Path, seed: int = 0, every: int = 500) -> Iterator[dict[str, float]]:
+def train(stage: Stage, steps: int, folder: Path, seed: int = 0, every: int = 250) -> Iterator[dict[str, float]]:
     """Run a stage for `steps` steps, or what is left of them; yields a record of each step.
 
     A checkpoint is written to `folder` every `every` steps and at the end, and resumed from if it is there.
