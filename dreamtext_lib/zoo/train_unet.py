@@ -25,6 +25,12 @@ def encode_text(encoder: CLIPTextModel, tokenizer: CLIPTokenizer, texts: list[st
     return encoder(input_ids=ids.to(encoder.device)).last_hidden_state
 
 
+def chances(data: Dataset, sides: tuple[float, ...] | None) -> Tensor:
+    """How likely each picture (N,) is drawn, so that view words come in the shares `sides`; None: all alike."""
+    view = data.labels[:, 4]
+    return torch.ones(len(data)) if sides is None else (torch.tensor(sides) / view.bincount(minlength=4))[view]
+
+
 def stage(
     model: UNet2DConditionModel,
     encoder: CLIPTextModel,
@@ -45,8 +51,7 @@ def stage(
     alpha_bar, device = scheduler.alphas_cumprod, model.device
     snr = alpha_bar / (1 - alpha_bar)
     weight = (snr.clamp(max=MIN_SNR) / snr).to(device)
-    view = data.labels[:, 4]
-    chance = torch.ones(len(data)) if sides is None else (torch.tensor(sides) / view.bincount(minlength=4))[view]
+    chance = chances(data, sides)
     known: dict[str, Tensor] = {}
 
     def embed(texts: list[str]) -> Tensor:

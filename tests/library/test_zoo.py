@@ -98,6 +98,27 @@ def test_every_word_is_one_token(tmp_path):
     assert len(made.tokenize("dragon")) > 1 and made.unk_token_id not in made("dragon ü").input_ids[1:-1]
 
 
+def test_a_clip_keeps_what_it_knows_when_words_are_added(tmp_path, monkeypatch):
+    shipped = ZeroShot.load(MODELS / "clip")
+    words = [*vocabulary(), "turquoise", "dragon"]
+    monkeypatch.setattr(architectures, "vocabulary", lambda: words)
+    tokenizer = architectures.tokenizer(tmp_path)
+    clip = architectures.clip(tokenizer)
+    architectures.transplant(shipped.model, shipped.tokenizer, clip, tokenizer)
+    more, texts = ZeroShot(clip, tokenizer), ["an image of a tall, red castle, front view", "a spotted fish"]
+    torch.testing.assert_close(more.texts(texts), shipped.texts(texts), atol=1e-5, rtol=0)
+    assert len(tokenizer.tokenize("turquoise")) == 1 < len(shipped.tokenizer.tokenize("turquoise"))
+
+
+def test_fronts_and_backs_are_drawn_as_often_as_asked():
+    data = gather(batches(448, seed=1, size=8, workers=1), 448)
+    chance = train_unet.chances(data, (0.4, 0.1, 0.4, 0.1))
+    drawn = data.labels[torch.multinomial(chance, 4000, True, generator=torch.Generator().manual_seed(0)), 4]
+    shares = drawn.bincount(minlength=4) / 4000
+    torch.testing.assert_close(shares, torch.tensor([0.4, 0.1, 0.4, 0.1]), atol=0.03, rtol=0)
+    assert train_unet.chances(data, None).unique().numel() == 1
+
+
 def test_captions_and_what_they_are_true_of():
     labels = torch.tensor([[0, 0, 1, 1, 0], [0, 3, 0, 0, 2]])
     assert sentence((0, 0, 1, 1, 0)) == "an image of a tall, red, striped castle, front view"
