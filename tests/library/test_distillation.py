@@ -115,7 +115,7 @@ def test_a_step_goes_against_the_arrow_and_takes_nothing_else(prior):
 
 
 def test_a_step_moves_the_field_along_the_score(prior):
-    recipe = SHORT.with_fields(steps=40, opacity_weight=0.0, entropy_weight=0.0, guidance=3.0)
+    recipe = SHORT.with_fields(steps=60, opacity_weight=0.0, entropy_weight=0.0, guidance=3.0)
     dream = Dream("a red mug", prior, recipe, seed=0)
     before = pictures(dream)
     records = list(dream.run())

@@ -13,8 +13,8 @@ from diffusers import DDIMScheduler
 from PIL import Image
 
 from dreamtext_lib.diffusion.schedule import of_alpha_bar
+from dreamtext_lib.lessons import guidance
 from dreamtext_lib.lessons.guidance import GuidanceExplorer, castle, guidance_frames, strips
-from dreamtext_lib.viewing import guidance
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
