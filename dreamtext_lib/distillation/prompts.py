@@ -7,9 +7,14 @@ from .prior import Prior
 
 
 def check_prompt(prompt: str) -> str:
-    """The prompt without surrounding space. Raises ValueError if nothing is left."""
+    """The prompt without surrounding space. Raises ValueError if nothing is left, or if a part is no text.
+
+    What the terminal's encoding cannot read, Python hands on as lone surrogates, and these no file can keep.
+    """
     if not prompt.strip():
         raise ValueError("the prompt is empty; say what to dream, for example 'a red castle'")
+    if any("\ud800" <= c <= "\udfff" for c in prompt):
+        raise ValueError("the prompt holds bytes that are no text in this terminal's encoding; set it to UTF-8")
     return prompt.strip()
 
 

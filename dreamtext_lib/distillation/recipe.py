@@ -159,3 +159,8 @@ FULL_BASE = Recipe(
     ),
 )
 FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)
+
+RECIPES = {  # by profile and name; the first is the usual one
+    "toy": {"fitfusion": TOY_FITFUSION, "stable-dreamfusion": TOY_BASE},
+    "full": {"fitfusion": FULL_FITFUSION, "stable-dreamfusion": FULL_BASE},
+}

@@ -14,6 +14,8 @@ from commands import run
 from PIL import Image
 
 from dreamtext_lib import cli, runs
+from dreamtext_lib.cli.dream import plan
+from dreamtext_lib.cli.main import parser
 from dreamtext_lib.profile import PROFILES
 
 SHORT = ["--steps", "4", "--size", "16", "--samples", "12", "--voxels", "16"]
@@ -47,7 +49,7 @@ def test_a_run_folder_holds_all_that_it_promises(finished):
 
 def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "again"
-    monkeypatch.setattr(cli, "PREVIEW_EVERY", 2)
+    monkeypatch.setattr("dreamtext_lib.cli.dream.PREVIEW_EVERY", 2)
     from dreamtext_lib.distillation.dream import Dream
 
     walk = Dream.run
@@ -68,8 +70,8 @@ def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_p
 
 
 def test_flags_and_recipes_reach_the_run(tmp_path, capsys):
-    a = cli.parser().parse_args(["dream", "x", "--recipe", "stable-dreamfusion", "--guidance", "3.5", "--t-min", "40"])
-    prompt, seed, recipe, _, folder = cli.plan(a)
+    words = ["dream", "x", "--recipe", "stable-dreamfusion", "--guidance", "3.5", "--t-min", "40"]
+    prompt, seed, recipe, _, folder = plan(parser(words).parse_args(words))
     assert (prompt, seed, recipe.score.guidance, recipe.score.t_min) == ("x", 0, 3.5, 40)
     assert recipe.views.size == PROFILES["toy"].recipes["stable-dreamfusion"].views.size
     assert folder.name == "x-0"

@@ -52,7 +52,7 @@ def test_the_last_line_is_the_score_and_a_stopped_fit_goes_on_to_the_same(
     finished, capture, tmp_path, capsys, monkeypatch
 ):
     folder, advance = tmp_path / "run", Fit.advance
-    monkeypatch.setattr("dreamtext_lib.cli_capture.PREVIEW_EVERY", 40)
+    monkeypatch.setattr("dreamtext_lib.cli.fit.PREVIEW_EVERY", 40)
 
     def stops(self):
         if self.step == 70:

@@ -1,0 +1,47 @@
+"""`dreamtext export`: the surface of a finished run as a file for other programs."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .names import new_file
+
+if TYPE_CHECKING:
+    import trimesh
+
+    from ..loaded import Loaded
+
+MOST = 1024  # samples a side: a billion points
+
+
+def flags(parser: ArgumentParser) -> None:
+    """The flags of this command."""
+    parser.add_argument("run", type=Path, help="the folder of a fit or a dream")
+    parser.add_argument("--out", type=Path, required=True, help="file to write: .glb, .obj or .ply")
+    parser.add_argument("--resolution", type=int, default=96, metavar="N", help="samples a side (default 96)")
+
+
+def run(a: Namespace) -> int:
+    """Write the mesh of a run as GLB, OBJ or PLY."""
+    if not 8 <= a.resolution <= MOST:
+        raise ValueError(f"--resolution is {a.resolution}; it must be a whole number in 8..{MOST}")
+    new_file(a.out, "--out")
+
+    from ..loaded import load_run
+    from ..radiance.mesh import mesh_format, write_mesh
+
+    mesh_format(a.out)
+    mesh = load_run(a.run).mesh(a.resolution)
+    write_mesh(mesh, a.out)
+    print(f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces: {a.out}")
+    return 0
+
+
+def mesh_or_none(loaded: "Loaded", resolution: int = 96) -> "trimesh.Trimesh | None":
+    """The mesh of a run, or none, with a word about why."""
+    try:
+        return loaded.mesh(resolution)
+    except ValueError as error:
+        print(f"dreamtext: no mesh: {error}", file=sys.stderr)
+        return None

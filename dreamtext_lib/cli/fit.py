@@ -1,0 +1,133 @@
+"""`dreamtext fit`: a radiance field from pictures with cameras, and how well it shows those held out."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .export import mesh_or_none
+from .flags import add_fields, given
+from .names import RUNS, new_folder, seed
+
+if TYPE_CHECKING:
+    from ..capture.captures import Capture
+    from ..radiance.fit import Fit
+    from ..radiance.recipe import FitRecipe
+
+PREVIEW_EVERY = 200  # steps between previews and checkpoints
+
+
+def flags(parser: ArgumentParser) -> None:
+    """The flags of this command."""
+    from ..radiance.recipe import FitRecipe
+
+    parser.usage = "%(prog)s CAPTURE [flags]"
+    parser.add_argument("capture", nargs="?", type=Path, help="folder with transforms.json, or a JSON file")
+    parser.add_argument("--out", type=Path, help="run folder to write (default: in runs/, named after the capture)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="seed of all randomness (default 0)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder, as it was")
+    add_fields(parser, {"fit": FitRecipe()}, {})
+
+
+def name_of(capture: Path) -> str:
+    """What a run is called after its capture: the folder's name, and the file's where that says more."""
+    if not capture.is_file():
+        return capture.name or "capture"
+    home = capture.parent.name or "capture"
+    return home if capture.stem == "transforms" else f"{home}-{capture.stem}"
+
+
+def plan(a: Namespace) -> tuple[Path, int, "FitRecipe", Path]:
+    """Capture, seed, recipe and folder of a fit, from the flags or from the run to resume."""
+    from ..radiance.fit import FitRecipe, read_fit
+
+    changed = given(a, FitRecipe())
+    if a.resume:
+        others = [name for name in ("capture", "out", "seed") if getattr(a, name) is not None] + list(changed)
+        if others:
+            flag = "the capture" if others[0] == "capture" else f"--{others[0].replace('_', '-')}"
+            raise ValueError(f"--resume goes on with a run as it was; drop {flag}")
+        about, recipe = read_fit(a.resume)
+        return Path(about["capture"]), about["seed"], recipe, a.resume
+    if a.capture is None:
+        raise ValueError("name a capture: a folder that holds transforms.json, or a JSON file")
+    number, path = a.seed or 0, a.capture.resolve()
+    return path, number, FitRecipe(**changed), new_folder(a.out or RUNS / f"{name_of(path)}-{number}")
+
+
+def run(a: Namespace) -> int:
+    """A field from pictures with a bar, a preview that refreshes, checkpoints, and a report at the end."""
+    path, number, recipe, folder = plan(a)
+
+    import torch
+    from tqdm import tqdm
+
+    from ..capture.transforms import read_capture
+    from ..profile import profile
+    from ..radiance.fit import Fit
+    from ..runs import Log
+    from ..viewing.pictures import contact_sheet, write_picture
+
+    capture, held_out = read_capture(path, recipe.size, cut_out=recipe.cut_out, up=recipe.up)
+    height, width = capture.size
+    print(f"{len(capture)} pictures of {width} x {height} pixels to learn from, {len(held_out)} held out")
+    for note in (*capture.notes, *note_on_wall(capture, recipe.background)):
+        print(f"note: {note}", file=sys.stderr)
+    run = Fit(capture, recipe, number, device=profile().device)
+    if a.resume:
+        run.load(folder)
+    else:
+        run.save(folder, path)
+    log, few = Log(folder / "log.jsonl", keep=run.step), held_out.take(range(min(len(held_out), 4)))
+    bar = tqdm(run.run(), initial=run.step, total=recipe.steps, unit="step", dynamic_ncols=True)
+    print(f"preview, truth above and the field below: {folder / 'preview.png'}")
+    try:
+        for record in bar:
+            bar.set_postfix(psnr=f"{record.psnr:.1f}", samples=f"{record.samples:.1f}")
+            if record.step % PREVIEW_EVERY == 0 or record.step == recipe.steps:
+                log({k: round(v, 5) for k, v in record._asdict().items()})
+                run.save(folder, path)
+                both = torch.cat([few.pictures(recipe.background), run.views(few)])
+                write_picture(contact_sheet(both, columns=len(few), scale=max(200 // width, 1)), folder / "preview.png")
+    except KeyboardInterrupt:
+        run.save(folder, path)
+        print(f"\nstopped at step {run.step}; go on with: dreamtext fit --resume '{folder}'", file=sys.stderr)
+        return 130
+    finally:
+        bar.close()
+    finish(run, held_out, folder)
+    return 0
+
+
+def note_on_wall(capture: "Capture", background: float) -> list[str]:
+    """What to say of pictures without a transparent pixel: all that is not the object is part of the world."""
+    from ..capture.wall import plain_wall
+
+    if capture.has_alpha:
+        return []
+    if colour := plain_wall(capture.rgba.numpy()):
+        return [f"a plain wall of colour {colour} is learned as fog around the object; --cut-out makes it transparent"]
+    grey = f"taken for a wall of grey {background:g}"
+    return [f"no pixel is transparent, so all that is not the object is {grey}; cut it out, or set --background"]
+
+
+def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:
+    """Turntable, mesh and metrics.json of a finished fit; the metrics are the last line that is printed."""
+    import numpy as np
+
+    from ..evaluation.images import psnr, ssim
+    from ..loaded import of_fit
+    from ..runs import write_json
+    from ..viewing.report import write_report
+
+    loaded = of_fit(run)
+    for path in write_report(folder, loaded.turntable(), mesh_or_none(loaded)):
+        print(path)
+    scores = {}
+    views, true = run.views(held_out), held_out.pictures(run.recipe.background)
+    for name, image, truth, counts in zip(held_out.names, views, true, held_out.counts):
+        scores[name] = {"psnr": round(psnr(image, truth, counts), 3), "ssim": round(ssim(image, truth, counts), 4)}
+    mean = {k: float(np.mean([s[k] for s in scores.values()])) for k in ("psnr", "ssim")}
+    rounded = {k: round(v, 4) for k, v in mean.items()}
+    write_json(folder / "metrics.json", rounded | {"steps": run.step, "views": scores})
+    print(f"held out: PSNR {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f} (mean of {len(scores)} views)")

@@ -1,0 +1,88 @@
+"""Names of what a command writes: made of a prompt in any script, never two prompts in one, nothing written over."""
+
+import hashlib
+import re
+import tempfile
+import unicodedata
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+RUNS = Path("runs")
+LETTERS, BYTES = 60, 150  # at most in a name; systems allow 255 bytes, some 260 letters for a whole path
+MARK = 6  # letters of the mark of a prompt that its name does not hold whole
+
+
+def slug(text: str) -> str:
+    """The part of a name that a text gives: its letters, marks and digits in any script, small, joined by '-'.
+
+    A text that cannot be read off it (capitals, other signs, too long) leaves a mark of its own at the end, so that two
+    texts do not have one name. Callers add '-SEED' or the like, which keeps clear of the names that Windows reserves.
+
+    >>> slug("a red castle"), slug("红色的城堡"), slug("A red castle!")
+    ('a-red-castle', '红色的城堡', 'a-red-castle_2fdfaf')
+    """
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in text.lower())
+    name = re.sub("-+", "-", kept).strip("-")[:LETTERS]
+    while len(name.encode("utf-8", "surrogatepass")) > BYTES:
+        name = name[:-1]
+    name = unicodedata.normalize("NFC", name.strip("-"))
+    if name.replace("-", " ") == text:
+        return name
+    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:MARK]
+    return f"{name}_{mark}"  # no sign that a name holds otherwise
+
+
+def free(path: Path) -> Path:
+    """The path itself, or the first of path-2, path-3, … that is not there yet."""
+    number, found = 1, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
+
+
+def new_file(path: Path, flag: str) -> Path:
+    """The path, once it is certain that a file can be written there and nothing is there; ValueError if not."""
+    if path.is_dir():
+        raise ValueError(f"{flag} '{path}' is a folder; name a file")
+    if path.exists():
+        raise ValueError(f"{flag} '{path}' is there already; choose another name, or remove it first")
+    check_writable(path)
+    return path
+
+
+def new_folder(path: Path, resume: bool = True) -> Path:
+    """The path, once it is certain that a folder can be made there and holds nothing; ValueError if not."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"--out '{path}' is a file; name a folder")
+    if path.is_dir() and any(path.iterdir()):
+        on = f", or go on with --resume '{path}'" if resume else ""
+        raise ValueError(f"the folder '{path}' is not empty; choose another --out{on}")
+    check_writable(path / "file")
+    return path
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError unless a file can be written at the path, by writing one beside it that leaves no trace."""
+    home = path.absolute().parent
+    while not home.exists() and home != home.parent:
+        home = home.parent
+    try:
+        if not home.is_dir():
+            raise NotADirectoryError(None, "it is not a folder")
+        with tempfile.TemporaryFile(dir=home) as f:
+            f.write(b"dreamtext")
+    except OSError as error:
+        raise ValueError(f"'{path}' cannot be written: {error.strerror or error} ('{home}')") from error
+
+
+def seed(text: str) -> int:
+    """A seed of 64 bits, as argparse takes a type."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 2**64:
+        raise ArgumentTypeError(f"'{text}' is no whole number from 0 to 2^64 - 1")
+    return value

@@ -1,0 +1,44 @@
+"""`dreamtext view`: a finished run from all sides, in a browser on this machine or as one page."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from .export import mesh_or_none
+from .names import new_file
+
+
+def flags(parser: ArgumentParser) -> None:
+    """The flags of this command."""
+    parser.add_argument("run", type=Path, help="the folder of a fit or a dream")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write one HTML file instead of opening a server")
+    parser.add_argument(
+        "--port", type=int, default=8080, metavar="N", help="port on 127.0.0.1 (default 8080, or the next free one)"
+    )
+
+
+def run(a: Namespace) -> int:
+    """Serve a run on this machine alone until Ctrl-C, or write one page."""
+    if not 1 <= a.port <= 65535:
+        raise ValueError(f"--port is {a.port}; it must be a whole number in 1..65535")
+    if a.page:
+        new_file(a.page, "--page")
+
+    from ..loaded import load_run
+
+    loaded = load_run(a.run)
+    if a.page:
+        from ..viewing.page import write_page
+
+        frames, elevations = loaded.around()
+        write_page(frames, elevations, a.page, loaded.title, loaded.text)
+        print(a.page)
+        return 0
+    from ..viewing.server import serve
+
+    server = serve(loaded, mesh_or_none(loaded), a.port)
+    print(f"{loaded.title}: http://127.0.0.1:{server.get_port()} (Ctrl-C ends it)", flush=True)
+    try:
+        server.sleep_forever()
+    except KeyboardInterrupt:
+        server.stop()
+    return 0
