@@ -23,7 +23,7 @@ def add_fields(
     usual, old = next(iter(recipes.values())), {now: then for then, now in former.items()}
     for path, group in groups(usual):
         words = (type(group).__doc__ or "").splitlines()[0] if path else ""
-        box = parser.add_argument_group(" ".join(["the recipe,", *path]) if path else "the recipe", words)
+        box = parser.add_argument_group(" ".join(["the recipe,", *path]) if path else "the recipe", words or None)
         hints = get_type_hints(type(group))
         for name in (f.name for f in fields(group) if not isinstance(getattr(group, f.name), Settings)):
             flag, how = f"--{name.replace('_', '-')}", kind(hints[name])
