@@ -11,15 +11,15 @@ from .names import RUNS, new_folder, seed
 
 if TYPE_CHECKING:
     from ..capture.captures import Capture
-    from ..radiance.fit import Fit
-    from ..radiance.recipe import FitRecipe
+    from ..fitting.fit import Fit
+    from ..fitting.recipe import FitRecipe
 
 PREVIEW_EVERY = 200  # steps between previews and checkpoints
 
 
 def flags(parser: ArgumentParser) -> None:
     """The flags of this command."""
-    from ..radiance.recipe import FitRecipe
+    from ..fitting.recipe import FitRecipe
 
     parser.usage = "%(prog)s CAPTURE [flags]"
     parser.add_argument("capture", nargs="?", type=Path, help="folder with transforms.json, or a JSON file")
@@ -39,7 +39,7 @@ def name_of(capture: Path) -> str:
 
 def plan(a: Namespace) -> tuple[Path, int, "FitRecipe", Path]:
     """Capture, seed, recipe and folder of a fit, from the flags or from the run to resume."""
-    from ..radiance.fit import FitRecipe, read_fit
+    from ..fitting.fit import FitRecipe, read_fit
 
     changed = given(a, FitRecipe())
     if a.resume:
@@ -63,8 +63,8 @@ def run(a: Namespace) -> int:
     from tqdm import tqdm
 
     from ..capture.transforms import read_capture
+    from ..fitting.fit import Fit
     from ..profile import profile
-    from ..radiance.fit import Fit
     from ..runs import Log
     from ..viewing.pictures import contact_sheet, write_picture
 
