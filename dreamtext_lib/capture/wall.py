@@ -22,6 +22,22 @@ def plain_wall(pictures: np.ndarray) -> tuple[int, int, int] | None:
     return tuple(int(v) for v in np.median(plain, 0)) if len(plain) >= CLEARLY * len(walls) else None
 
 
+def note_on_wall(pictures: np.ndarray, background: float) -> list[str]:
+    """What to say of a wall in pictures (N, H, W, 4) of bytes, if none of their pixels is transparent: it is learned.
+
+    background: the grey, 0..1, that the field is seen against, and may pass for a wall of that colour.
+    """
+    if (pictures[..., 3] < 255).any():
+        return []
+    colour = plain_wall(pictures)
+    if colour is None:
+        grey = f"taken for a wall of grey {background:g}"
+        return [f"no pixel is transparent, so all that is not the object is {grey}; cut it out, or set --background"]
+    if max(abs(v - 255 * background) for v in colour) <= PLAIN:
+        return []
+    return [f"a plain wall of colour {colour} is learned as fog around the object; --cut-out makes it transparent"]
+
+
 def cut_out(picture: np.ndarray) -> np.ndarray:
     """A picture (H, W, 3) of bytes before a plain wall, with alpha (H, W, 4): the wall is transparent.
 

@@ -15,7 +15,7 @@ from dreamtext_lib.capture.frames import pictures_of
 from dreamtext_lib.capture.pictures import load
 from dreamtext_lib.capture.transforms import read_capture, write_transforms
 from dreamtext_lib.capture.upright import named_up, turn_to_z, up_of
-from dreamtext_lib.capture.wall import cut_out
+from dreamtext_lib.capture.wall import cut_out, note_on_wall, plain_wall
 from dreamtext_lib.radiance.cameras import orbit, turntable
 from dreamtext_lib.toybox.capture import FOV, pictures, spiral
 from dreamtext_lib.toybox.objects import ToyObject
@@ -315,6 +315,20 @@ def test_a_plain_wall_is_cut_out_when_asked_for(tmp_path, wall):
         assert (cut.rgba[i, ..., 3][inside] == 255).float().mean() > 0.97
     small = read_capture(folder, 24, cut_out=True)[0].rgba[..., 3]
     assert ((small > 0) & (small < 255)).any(), "cut at the full size, and then made smaller"
+
+
+def test_a_plain_wall_is_noticed_unless_it_is_the_background():
+    busy = np.random.default_rng(0).integers(0, 256, (10, 16, 16, 4), dtype=np.uint8)
+    busy[..., 3] = 255
+    black = busy.copy()
+    black[:, [0, 1, -2, -1]] = black[:, :, [0, 1, -2, -1]] = (3, 0, 0, 255)
+    assert plain_wall(black) == (3, 0, 0) and plain_wall(busy) is None
+    assert "(3, 0, 0)" in note_on_wall(black, 1.0)[0] and "--cut-out" in note_on_wall(black, 1.0)[0]
+    assert not note_on_wall(black, 0.0) and "grey 0.5" in note_on_wall(busy, 0.5)[0]
+    black[2:4, 0] = busy[2:4, 0]  # two pictures of ten in which something reaches the edge
+    assert plain_wall(black) is None
+    black[0, 8, 8, 3] = 0
+    assert not note_on_wall(black, 1.0)
 
 
 def test_a_wall_that_is_not_plain_names_the_picture(tmp_path):
