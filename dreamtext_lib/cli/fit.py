@@ -63,6 +63,7 @@ def run(a: Namespace) -> int:
     from tqdm import tqdm
 
     from ..capture.transforms import read_capture
+    from ..capture.wall import note_on_wall
     from ..fitting.fit import Fit
     from ..profile import profile
     from ..runs import Log
@@ -70,8 +71,12 @@ def run(a: Namespace) -> int:
 
     capture, held_out = read_capture(path, recipe.size, cut_out=recipe.cut_out, up=recipe.up)
     height, width = capture.size
+    if min(height, width) < 11:  # SSIM's window, at the end
+        raise ValueError(
+            f"the pictures are {width} x {height} pixels to learn from; give larger ones, or a larger --size"
+        )
     print(f"{len(capture)} pictures of {width} x {height} pixels to learn from, {len(held_out)} held out")
-    for note in (*capture.notes, *note_on_wall(capture, recipe.background)):
+    for note in (*capture.notes, *note_on_wall(capture.rgba.numpy(), recipe.background)):
         print(f"note: {note}", file=sys.stderr)
     run = Fit(capture, recipe, number, device=profile().device)
     if a.resume:
@@ -97,18 +102,6 @@ def run(a: Namespace) -> int:
         bar.close()
     finish(run, held_out, folder)
     return 0
-
-
-def note_on_wall(capture: "Capture", background: float) -> list[str]:
-    """What to say of pictures without a transparent pixel: all that is not the object is part of the world."""
-    from ..capture.wall import plain_wall
-
-    if capture.has_alpha:
-        return []
-    if colour := plain_wall(capture.rgba.numpy()):
-        return [f"a plain wall of colour {colour} is learned as fog around the object; --cut-out makes it transparent"]
-    grey = f"taken for a wall of grey {background:g}"
-    return [f"no pixel is transparent, so all that is not the object is {grey}; cut it out, or set --background"]
 
 
 def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:

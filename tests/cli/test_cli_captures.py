@@ -99,3 +99,9 @@ def test_what_is_wrong_with_a_capture_is_said_before_a_run_is_begun(capture, tmp
     status, printed, err = run(capsys, "fit", folder, "--out", tmp_path / "run", *SHORT)
     assert status == 1 and "'rolling_shutter'" in err and err.count("\n") == 1 and not printed
     assert not (tmp_path / "run").exists()
+
+
+def test_pictures_too_small_to_be_judged_are_refused_before_a_run_is_begun(capture, tmp_path, capsys):
+    status, printed, err = run(capsys, "fit", capture("tiny"), "--out", tmp_path / "run", "--size", 8, *SHORT)
+    assert status == 1 and "8 x 8 pixels" in err and err.count("\n") == 1 and not printed
+    assert not (tmp_path / "run").exists()
