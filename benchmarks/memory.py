@@ -42,7 +42,7 @@ def measure(size: int, chunk: int, threads: int, limit: float) -> tuple[float, f
         resource.setrlimit(resource.RLIMIT_AS, (int(limit * 2**30), int(limit * 2**30)))
 
     command = [sys.executable, "-c", CASE, str(size), str(chunk), str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=capped)
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=capped, encoding="utf-8")
     return tuple(json.loads(done.stdout.splitlines()[-1])) if done.returncode == 0 else None
 
 

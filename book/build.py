@@ -89,7 +89,11 @@ def build(source: Path, target: Path) -> int:
     program = Path(sys.executable).with_name("jupyter-book")
     options = ["--path-output", str(target), "-W", "-n", "--keep-going"]
     done = subprocess.run(
-        [str(program), "build", str(source), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [str(program), "build", str(source), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
     )
     if done.returncode:
         print(done.stdout, file=sys.stderr)

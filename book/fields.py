@@ -27,7 +27,7 @@ LINES = dict(zip(NAMES, zip(("blue", "vermilion", "green", "purple"), style.DASH
 
 def read(name: str) -> dict:
     """One file of results."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def fits() -> dict[str, list[dict]]:
@@ -70,10 +70,10 @@ def score_tables(kinds: dict[str, list[dict]]) -> str:
 def fit_tables() -> None:
     """Scores and times of the fields, on the CPU and on a GPU, and the same picture by picture."""
     kinds = fits()
-    (OUT / "fit.md").write_text(score_tables(kinds))
+    (OUT / "fit.md").write_text(score_tables(kinds), encoding="utf-8")
     gpu = read("gpu")
     on_gpu = {kind: [row for row in gpu["fits"] if row["kind"] == kind] for kind in ("hash", "vanilla")}
-    (OUT / "gpu.md").write_text(f"{score_tables(on_gpu)}\n{gpu['where']}.\n")
+    (OUT / "gpu.md").write_text(f"{score_tables(on_gpu)}\n{gpu['where']}.\n", encoding="utf-8")
     judged = {kind: of_kind for kind, of_kind in kinds.items() if "views" in of_kind[0]}
     count = len(next(iter(judged.values()))[0]["views"])
     rows = []
@@ -83,7 +83,7 @@ def fit_tables() -> None:
             row += [f"{np.mean([f['views'][i][k] for f in of_kind]):.{d}f}" for k, d in (("psnr", 1), ("ssim", 3))]
         rows.append(row)
     head = ["view", *(f"{NAMES[k]}: {score}" for k in judged for score in ("PSNR", "SSIM"))]
-    (OUT / "views.md").write_text(table(head, rows))
+    (OUT / "views.md").write_text(table(head, rows), encoding="utf-8")
 
 
 def sooner() -> None:
@@ -98,7 +98,7 @@ def sooner() -> None:
             more = "more than " if None in times else ""
             parts.append(f"{more}{late / fast:.0f} times sooner than {NAMES[kind]}")
     text = f"The hash field was at 24 dB {', '.join(parts)}: its slowest seed against the other's fastest."
-    (OUT / "sooner.md").write_text(text + "\n")
+    (OUT / "sooner.md").write_text(text + "\n", encoding="utf-8")
 
 
 def fit_figure() -> None:
@@ -157,12 +157,12 @@ def small_tables() -> None:
         largest = ", ".join(f"`{name}` {value:.0%}" for name, value in share["largest"].items())
         rows.append([NAMES[kind], *(f"{share[k]:.0%}" for k in ("products", "gathers", "else")), largest])
     head = ["field", "matrix products", "gathers, scatters", "all else", "the largest of all else"]
-    (OUT / "shares.md").write_text(table(head, rows))
+    (OUT / "shares.md").write_text(table(head, rows), encoding="utf-8")
     rows = []
     for name, forms in read("hash_encoding")["cases"].items():
         peer, ours = forms.values()
         rows.append([name] + [f"{peer[k] / ours[k]:.1f}" for k in ("forward", "backward", "both")])
-    (OUT / "encoding.md").write_text(table(["grid", "forward", "backward", "both"], rows))
+    (OUT / "encoding.md").write_text(table(["grid", "forward", "backward", "both"], rows), encoding="utf-8")
     memory = read("memory")
     sizes = sorted({row["size"] for row in memory["rows"]})
     rows = []
@@ -174,7 +174,7 @@ def small_tables() -> None:
             for s in sizes
         ]
         rows.append([name, *text])
-    (OUT / "memory.md").write_text(table(["GiB at the peak", *(f"{s} px" for s in sizes)], rows))
+    (OUT / "memory.md").write_text(table(["GiB at the peak", *(f"{s} px" for s in sizes)], rows), encoding="utf-8")
 
 
 def full_table() -> None:
@@ -196,7 +196,7 @@ def full_table() -> None:
         f"bit: after three steps its parameters differ by up to {gap:.2f}. That is as far as Adam moves a parameter "
         "in three steps; the order of sums, which a GPU does not fix, is the likely cause.\n"
     )
-    (OUT / "full.md").write_text(f"{table(head, rows)}\n{text}")
+    (OUT / "full.md").write_text(f"{table(head, rows)}\n{text}", encoding="utf-8")
 
 
 def main() -> None:

@@ -30,14 +30,14 @@ WORDS |= {w.lower(): w for w in ("KL", "KLs", "MSE", "ReLU", "XOR", "Gaussian", 
 
 def equations() -> list[dict]:
     """The entries of equations.yml, in the thesis' order."""
-    return yaml.safe_load((ROOT / "book" / "equations.yml").read_text())
+    return yaml.safe_load((ROOT / "book" / "equations.yml").read_text(encoding="utf-8"))
 
 
 def checks() -> dict[str, list[tuple[str, str]]]:
     """File and name of each test marked `equation(id)`, by id, read from the source."""
     found: dict[str, list[tuple[str, str]]] = {}
     for path in sorted((ROOT / "tests" / "equations").glob("test_*.py")):
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef):
                 for mark in node.decorator_list:
                     if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.equation":
@@ -47,7 +47,7 @@ def checks() -> dict[str, list[tuple[str, str]]]:
 
 def mutants() -> tuple[Counter, Counter]:
     """How many mutants of each equation there are, and how many were caught when `make mutants` last ran."""
-    results = json.loads((ROOT / "tests" / "mutants.json").read_text())
+    results = json.loads((ROOT / "tests" / "mutants.json").read_text(encoding="utf-8"))
     return Counter(m["equation"] for m in results), Counter(m["equation"] for m in results if m["result"] == "caught")
 
 
@@ -129,7 +129,7 @@ round. No setting was tuned until a claim agreed. Spreads are standard deviation
 
 def printed(notebook: str) -> list[str]:
     """All lines that the cells of a notebook printed."""
-    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
+    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     texts = ("".join(o.get("text", "")) for c in cells for o in c.get("outputs", []) if o["output_type"] == "stream")
     return [line for text in texts for line in text.splitlines()]
 
@@ -137,7 +137,7 @@ def printed(notebook: str) -> list[str]:
 def claims_page() -> str:
     """The text of claims.md: each claim with its evidence, word for word as the chapter printed it."""
     parts = [CLAIMS.rstrip()]
-    for c in yaml.safe_load((ROOT / "book" / "claims.yml").read_text()):
+    for c in yaml.safe_load((ROOT / "book" / "claims.yml").read_text(encoding="utf-8")):
         lines = [line for line in printed(c["notebook"]) if any(re.search(p, line) for p in c["lines"])]
         evidence = "\n".join(lines)
         parts.append(
@@ -159,5 +159,5 @@ def pages() -> dict[Path, str]:
 
 if __name__ == "__main__":
     for path, text in pages().items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         print(path.relative_to(ROOT))

@@ -57,6 +57,7 @@ def main() -> None:
                 check=True,
                 capture_output=True,
                 text=True,
+                encoding="utf-8",
             )
             archive = Path(scratch) / json.loads(packed.stdout)[0]["filename"].replace("@", "").replace("/", "-")
             shutil.unpack_archive(archive, unpacked := Path(scratch) / archive.stem, filter="data")

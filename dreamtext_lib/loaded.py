@@ -80,7 +80,7 @@ def load_run(folder: Path) -> Loaded:
     if not path.is_file():
         raise ValueError(f"the folder '{folder}' holds no run: recipe.json is missing")
     try:
-        is_fit = "capture" in json.loads(path.read_text())
+        is_fit = "capture" in json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"'{path}' is not valid JSON: {error}") from error
     chosen = profile()

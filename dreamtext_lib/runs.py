@@ -126,7 +126,7 @@ class Log:
 
     def __init__(self, path: Path, keep: int = 0):
         self.path = Path(path)
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         self.lines = [line for line in lines if json.loads(line)["step"] <= keep]
 
     def __call__(self, record: Mapping[str, Any]) -> None:

@@ -84,7 +84,11 @@ def main() -> None:
         pictures.append(views)
         print(json.dumps(row), flush=True)
     recognised = sum(row["recognised"] for row in rows)
-    table = {"recipe": json.loads((folder / "recipe.json").read_text()), "recognised": recognised, "runs": rows}
+    table = {
+        "recipe": json.loads((folder / "recipe.json").read_text(encoding="utf-8")),
+        "recognised": recognised,
+        "runs": rows,
+    }
     table |= {key: round(sum(row[key] for row in rows) / len(rows), 3) for key in ("class", "view", "colour")}
     write_json(a.table, table)
     write_bytes(a.page, page(table).encode())

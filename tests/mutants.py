@@ -28,7 +28,7 @@ from ledger import checks  # noqa: E402
 
 def load() -> list[dict[str, str]]:
     """The mutants: equation, file, old, new."""
-    return yaml.safe_load((ROOT / "tests" / "mutants.yml").read_text())
+    return yaml.safe_load((ROOT / "tests" / "mutants.yml").read_text(encoding="utf-8"))
 
 
 def warm_up() -> None:
@@ -59,9 +59,9 @@ def copy_package(target: Path, mutant: dict[str, str] | None) -> None:
     (target / PACKAGE / "zoo" / "models").symlink_to(ROOT / PACKAGE / "zoo" / "models")
     if mutant:
         file = target / PACKAGE / mutant["file"]
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         assert text.count(mutant["old"]) == 1, f"{mutant['old']!r} is not there once in {mutant['file']}"
-        file.write_text(text.replace(mutant["old"], mutant["new"]))
+        file.write_text(text.replace(mutant["old"], mutant["new"]), encoding="utf-8")
 
 
 class Outcome:
@@ -93,7 +93,7 @@ def run(mutant: dict[str, str] | None) -> tuple[str, str]:
         copy_package(folder, mutant)
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(folder))
-        with (folder / "output").open("w") as output:
+        with (folder / "output").open("w", encoding="utf-8") as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
             outcome = Outcome()
@@ -111,7 +111,7 @@ def run(mutant: dict[str, str] | None) -> tuple[str, str]:
             pytest.main([*options, *where], plugins=[outcome])
             sys.stdout.flush()
         loaded = Path(sys.modules[PACKAGE].__file__) if PACKAGE in sys.modules else ROOT
-        text = (folder / "output").read_text()
+        text = (folder / "output").read_text(encoding="utf-8")
         if outcome.broken or not loaded.is_relative_to(folder) or not (outcome.failed or outcome.passed):
             return "broken", text
         return ("caught" if outcome.failed else "survived"), text
@@ -148,7 +148,7 @@ def main(wanted: list[str]) -> int:
     total, seconds = sum(caught.values()), time.monotonic() - started
     print(f"{total} of {len(mutants)} mutants caught in {seconds:.0f} s")
     if not wanted:
-        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return int(total < len(mutants))
 
 

@@ -198,7 +198,7 @@ def read_fit(folder: Path) -> tuple[dict, FitRecipe]:
     if not path.is_file() or not (Path(folder) / "checkpoint.safetensors").is_file():
         raise ValueError(f"the folder '{folder}' holds no run: recipe.json or checkpoint.safetensors is missing")
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8"))
         about = {key: values.pop(key) for key in ("capture", "seed")}
         return about, FitRecipe(**values)
     except (KeyError, TypeError, json.JSONDecodeError) as error:

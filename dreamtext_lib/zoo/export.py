@@ -65,7 +65,7 @@ def replace_folder(folder: Path, *parts: object) -> None:
         if not all(t.isfinite().all() for t in load_file(file).values() if t.is_floating_point()):
             raise ValueError(f"{file} holds values that are not finite; the training has diverged")
     for file in fresh.rglob("*.json"):
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_text(encoding="utf-8"))
         path = values.pop("_name_or_path", None)  # where its predecessor lay on this machine
         if "dtype" in values:  # stored in half precision, loaded in single unless told otherwise
             values["dtype"] = "float32"

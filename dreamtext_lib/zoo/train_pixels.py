@@ -107,7 +107,7 @@ def export(checkpoint: Path, folder: Path) -> None:
 
 def load(folder: Path = MODELS / "pixels") -> UNet:
     """What `export` wrote, in single precision, ready for use."""
-    model = UNet(**json.loads((folder / "config.json").read_text()))
+    model = UNet(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
     weights, _ = read_tensors(folder / "model.safetensors")
     model.load_state_dict({name: w.float() for name, w in weights.items()})
     return model.eval().requires_grad_(False)

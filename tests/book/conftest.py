@@ -14,7 +14,7 @@ def build(source: Path, target: Path) -> tuple[Path, str]:
     """Build a book from nothing; returns the folder of its pages and what the build said."""
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(source), "--path-output", str(target), "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return target / "_build" / "html", done.stdout + done.stderr
 

@@ -12,13 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pages_of_the_toc():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     return [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
 
 
 @pytest.mark.parametrize("page", pages_of_the_toc())
 def test_each_page_of_the_contents_exists(book, page):
-    text = (book / f"{page}.html").read_text()
+    text = (book / f"{page}.html").read_text(encoding="utf-8")
     assert len(text) > 5000 and "<h1>" in text
     assert not re.search(r"<p>[^<]*\$\$", text), "a formula was not recognised"
 
@@ -31,16 +31,19 @@ def test_no_page_asks_the_network_for_anything(book):
         r"""|@import\s+(?:url\()?["'](?:https?:)?//""",
         re.I,
     )
-    found = {str(p.relative_to(book)): asks.findall(p.read_text(errors="ignore")) for p in book.rglob("*.html")}
+    found = {
+        str(p.relative_to(book)): asks.findall(p.read_text(errors="ignore", encoding="utf-8"))
+        for p in book.rglob("*.html")
+    }
     assert not {page: hits for page, hits in found.items() if hits}
     for style in (book / "_static").rglob("*.css"):
-        assert not re.search(r"url\(['\"]?(?:https?:)?//", style.read_text(errors="ignore")), style
+        assert not re.search(r"url\(['\"]?(?:https?:)?//", style.read_text(errors="ignore", encoding="utf-8")), style
 
 
 def test_the_vendored_scripts_are_in_the_book(book):
     for name in ("require.js", "embed-amd.js", "anywidget.js", "require-config.js", "mathjax/tex-mml-chtml.js"):
         assert (book / "_static" / "vendor" / name).stat().st_size > 200
-    assert "vendor/mathjax/tex-mml-chtml.js" in (book / "book" / "notation.html").read_text()
+    assert "vendor/mathjax/tex-mml-chtml.js" in (book / "book" / "notation.html").read_text(encoding="utf-8")
 
 
 def test_make_book_leaves_the_committed_notebook_alone():
@@ -53,7 +56,7 @@ def test_make_book_leaves_the_committed_notebook_alone():
 
 
 def test_the_makefile_says_what_it_can_do():
-    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0
     for target in ("book", "test", "lab", "demo", "help"):
         assert f"make {target}" in done.stdout

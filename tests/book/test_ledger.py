@@ -67,11 +67,11 @@ def test_formulas_fit_into_tables_and_errata_say_why():
 
 @pytest.mark.parametrize("path", ledger.pages(), ids=lambda p: p.name)
 def test_the_committed_pages_are_what_the_generator_writes(path):
-    assert path.read_text() == ledger.pages()[path], "run `python -m book.ledger`"
+    assert path.read_text(encoding="utf-8") == ledger.pages()[path], "run `python -m book.ledger`"
 
 
 def test_each_pattern_of_a_claim_finds_its_lines():
-    for claim in yaml.safe_load((ROOT / "book" / "claims.yml").read_text()):
+    for claim in yaml.safe_load((ROOT / "book" / "claims.yml").read_text(encoding="utf-8")):
         lines = ledger.printed(claim["notebook"])
         for pattern in claim["lines"]:
             assert any(re.search(pattern, line) for line in lines), (claim["id"], pattern)
@@ -79,13 +79,13 @@ def test_each_pattern_of_a_claim_finds_its_lines():
 
 def test_links_to_errata_lead_somewhere():
     targets = set(re.findall(r"^\((erratum-[\d-]+)\)=", ledger.errata_list(), re.M))
-    text = (ROOT / "book" / "errata.md").read_text() + ledger.equations_page()
+    text = (ROOT / "book" / "errata.md").read_text(encoding="utf-8") + ledger.equations_page()
     assert set(re.findall(r"\(#(erratum-[\d-]+)\)", text)) <= targets and len(targets) > 30
 
 
 def test_the_ledger_of_figures_has_each_of_the_62_once():
     counts = {2: 3, 3: 9, 4: 9, 5: 3, 6: 12, 8: 26}
-    text = (ROOT / "book" / "figures.md").read_text()
+    text = (ROOT / "book" / "figures.md").read_text(encoding="utf-8")
     first = [line.split("|")[1] for line in text.splitlines() if re.match(r"\| [\d,. ]+(, table 5.1)? \|", line)]
     found = re.findall(r"\d+\.\d+", ",".join(first).replace("table 5.1", ""))
     assert sorted(found) == sorted(f"{c}.{i}" for c, n in counts.items() for i in range(1, n + 1))

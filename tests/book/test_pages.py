@@ -50,7 +50,7 @@ def site(tmp_path_factory, build_book):
     shutil.copytree(ROOT / "book" / "_static", source / "book" / "_static")
     shutil.copy(ROOT / "book" / "references.bib", source / "book")
     shutil.copy(ROOT / "_config.yml", source)
-    (source / "_toc.yml").write_text("format: jb-book\nroot: page\n")
+    (source / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
     cells = [
         nbformat.v4.new_markdown_cell("# A page\n\n$$\\bar\\alpha_t=\\prod_s\\alpha_s$$"),
         *(nbformat.v4.new_code_cell(code.strip()) for code in (WIDGETS, MESH, TURNING)),
@@ -173,7 +173,7 @@ def test_a_mesh_turns_by_itself_unless_less_motion_was_asked_for(page, site, tmp
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_our_own_pages_open_without_a_complaint(page, book, theme):
     page.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     for name in [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]:
         page.goto((book / f"{name}.html").as_uri())
         page.wait_for_load_state("load")

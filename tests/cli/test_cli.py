@@ -34,7 +34,7 @@ def test_a_run_folder_holds_all_that_it_promises(finished):
         "recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png",
         "turntable.mp4", "turntable.webp", "contact_sheet.png", "mesh.glb",
     }  # fmt: skip
-    recipe = json.loads((finished / "recipe.json").read_text())
+    recipe = json.loads((finished / "recipe.json").read_text(encoding="utf-8"))
     assert (recipe["prompt"], recipe["seed"], recipe["model"]) == ("a red mug", 5, "tiny")
     wanted = PROFILES["toy"].recipes["fitfusion"].with_fields(steps=4, size=16, samples=12, voxels=16)
     assert recipe["recipe"] == wanted.values()
@@ -43,7 +43,7 @@ def test_a_run_folder_holds_all_that_it_promises(finished):
     assert np.asarray(Image.open(finished / "contact_sheet.png")).std() > 5
     mesh = trimesh.load(finished / "mesh.glb", force="mesh")
     assert len(mesh.faces) > 100 and mesh.visual.material.metallicFactor == 0
-    record = json.loads((finished / "log.jsonl").read_text().splitlines()[-1])
+    record = json.loads((finished / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert record["step"] == 4 and sum(record["shares"].values()) == pytest.approx(1, abs=0.01)
 
 
@@ -149,6 +149,8 @@ def test_a_full_disk(tmp_path, capsys, monkeypatch):
 
 def test_no_traceback_from_the_shell():
     command = [sys.executable, "-m", "dreamtext_lib.cli", "dream", "a mug", "--model", "nobody/nothing"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}, encoding="utf-8"
+    )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("dreamtext: no model 'nobody/nothing'")

@@ -43,9 +43,9 @@ def test_a_fit_leaves_all_that_it_promises(finished, capture):
         "recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png", "metrics.json",
         "turntable.mp4", "turntable.webp", "contact_sheet.png", "mesh.glb",
     }  # fmt: skip
-    metrics = json.loads((finished / "metrics.json").read_text())
+    metrics = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     assert len(metrics["views"]) == 3 and metrics["psnr"] > 15 and 0.3 < metrics["ssim"] <= 1
-    assert json.loads((finished / "recipe.json").read_text())["capture"] == str(capture)
+    assert json.loads((finished / "recipe.json").read_text(encoding="utf-8"))["capture"] == str(capture)
 
 
 def test_the_last_line_is_the_score_and_a_stopped_fit_goes_on_to_the_same(
@@ -66,7 +66,9 @@ def test_the_last_line_is_the_score_and_a_stopped_fit_goes_on_to_the_same(
     status, out, _ = run(capsys, "fit", "--resume", folder)
     assert status == 0
     assert re.fullmatch(r"held out: PSNR \d+\.\d\d dB, SSIM 0\.\d{4} \(mean of 3 views\)", out.splitlines()[-1])
-    assert json.loads((folder / "metrics.json").read_text()) == json.loads((finished / "metrics.json").read_text())
+    assert json.loads((folder / "metrics.json").read_text(encoding="utf-8")) == json.loads(
+        (finished / "metrics.json").read_text(encoding="utf-8")
+    )
 
 
 def test_a_mesh_is_exported_in_the_units_of_the_world(finished, tmp_path, capsys):
@@ -110,8 +112,8 @@ def test_a_run_whose_capture_is_gone_says_so(finished, tmp_path, capsys):
     moved.mkdir()
     for file in finished.iterdir():
         (moved / file.name).write_bytes(file.read_bytes())
-    values = json.loads((moved / "recipe.json").read_text())
-    (moved / "recipe.json").write_text(json.dumps(values | {"capture": "/nowhere/else"}))
+    values = json.loads((moved / "recipe.json").read_text(encoding="utf-8"))
+    (moved / "recipe.json").write_text(json.dumps(values | {"capture": "/nowhere/else"}), encoding="utf-8")
     status, _, err = run(capsys, "view", moved, "--page", tmp_path / "page.html")
     assert status == 1 and "/nowhere/else" in err
 
@@ -120,11 +122,11 @@ def test_the_page_holds_what_it_shows_and_escapes_text(finished, tmp_path, capsy
     from dreamtext_lib.viewing.page import write_page
 
     status, out, _ = run(capsys, "view", finished, "--page", tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert status == 0 and "page.html" in out
     assert "http" not in page and page.count("UklGR") == 96  # WebP in base64
     write_page(torch.rand(1, 2, 8, 8, 3), [0], tmp_path / "other.html", "<script>alert(1)</script>", "a & b")
-    other = (tmp_path / "other.html").read_text()
+    other = (tmp_path / "other.html").read_text(encoding="utf-8")
     assert "<script>alert" not in other and "a &amp; b" in other
 
 

@@ -31,7 +31,7 @@ def original(tmp_path_factory) -> Path:
 @pytest.fixture
 def folder(original, tmp_path) -> Path:
     """A copy to change, with a single transforms.json that has no key but the needed ones."""
-    values = json.loads((original / "transforms_train.json").read_text())
+    values = json.loads((original / "transforms_train.json").read_text(encoding="utf-8"))
     (tmp_path / "train").mkdir()
     for frame in values["frames"]:
         (tmp_path / frame["file_path"]).write_bytes((original / frame["file_path"]).read_bytes())
@@ -41,12 +41,12 @@ def folder(original, tmp_path) -> Path:
 
 def read(folder: Path) -> dict:
     """The values of a copy's transforms.json."""
-    return json.loads((folder / "transforms.json").read_text())
+    return json.loads((folder / "transforms.json").read_text(encoding="utf-8"))
 
 
 def write(folder: Path, values: dict) -> None:
     """Replace them."""
-    (folder / "transforms.json").write_text(json.dumps(values))
+    (folder / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
 
 
 def capture_with(folder: Path, frame: dict | None = None, **head) -> tuple[Capture, Capture]:

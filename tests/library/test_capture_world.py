@@ -343,5 +343,5 @@ def test_a_wall_that_is_not_plain_names_the_picture(tmp_path):
 
 def test_the_poses_that_are_read_are_those_that_were_written(tmp_path):
     folder = written(tmp_path / "c", around())
-    values = json.loads((folder / "transforms.json").read_text())
+    values = json.loads((folder / "transforms.json").read_text(encoding="utf-8"))
     assert np.allclose(values["frames"][3]["transform_matrix"][:3], around()[3].numpy(), rtol=0, atol=0)

@@ -36,20 +36,20 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def copy(folder, tmp_path) -> Path:
     """A copy to spoil, with a single transforms.json."""
-    values = json.loads((folder / "transforms_train.json").read_text())
+    values = json.loads((folder / "transforms_train.json").read_text(encoding="utf-8"))
     values["frames"] = values["frames"][:6]
     (tmp_path / "train").mkdir()
     for frame in values["frames"]:
         (tmp_path / frame["file_path"]).write_bytes((folder / frame["file_path"]).read_bytes())
-    (tmp_path / "transforms.json").write_text(json.dumps(values))
+    (tmp_path / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
     return tmp_path
 
 
 def change(copy: Path, **changes) -> None:
     """Rewrite transforms.json with changes; a key `frame` changes frame 2."""
-    values = json.loads((copy / "transforms.json").read_text())
+    values = json.loads((copy / "transforms.json").read_text(encoding="utf-8"))
     values["frames"][2] |= changes.pop("frame", {})
-    (copy / "transforms.json").write_text(json.dumps(values | changes))
+    (copy / "transforms.json").write_text(json.dumps(values | changes), encoding="utf-8")
 
 
 def refused(copy: Path) -> str:
@@ -85,7 +85,7 @@ def test_the_ball_of_wide_pictures_holds_what_is_at_their_sides(copy):
             wide = Image.new("RGBA", (64, 32))
             wide.paste(picture, (16, 0))
         wide.save(file)
-    values = json.loads((copy / "transforms.json").read_text())
+    values = json.loads((copy / "transforms.json").read_text(encoding="utf-8"))
     change(copy, w=64, cx=32.0, fl_y=values["fl_x"])
     capture = read_capture(copy)[0]
     half = math.tan(math.radians(FOV / 2))
@@ -105,16 +105,16 @@ def test_without_a_test_file_every_tenth_picture_is_held_out(copy):
 
 def test_the_layouts_of_the_three_families_are_read(copy):
     whole = read_capture(copy)[0]
-    values = json.loads((copy / "transforms.json").read_text())
+    values = json.loads((copy / "transforms.json").read_text(encoding="utf-8"))
     focal = values.pop("fl_x")
     for frame in values["frames"]:  # nerf_synthetic: an angle, no ending
         frame["file_path"] = "./" + frame["file_path"].removesuffix(".png")
-    (copy / "transforms.json").write_text(json.dumps(values))
+    (copy / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
     torch.testing.assert_close(read_capture(copy)[0].focal, whole.focal)
     del values["camera_angle_x"]  # nerfstudio: focal lengths of each frame, for pictures of another size
     for frame in values["frames"]:
         frame |= {"fl_x": 4 * focal, "fl_y": 4 * focal, "cx": 64.0, "cy": 64.0, "w": 128, "h": 128}
-    (copy / "transforms.json").write_text(json.dumps(values))
+    (copy / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
     again = read_capture(copy)[0]
     torch.testing.assert_close(again.focal, whole.focal)
     torch.testing.assert_close(again.middle, whole.middle)
@@ -141,7 +141,7 @@ def test_missing_things_are_named(copy, tmp_path):
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"frames": 3}', '{"frames": [1]}', "\x00"])
 def test_wrong_json_is_named(copy, text):
-    (copy / "transforms.json").write_text(text)
+    (copy / "transforms.json").write_text(text, encoding="utf-8")
     assert "transforms.json" in refused(copy)
 
 
@@ -149,7 +149,7 @@ def test_a_capture_of_nothing_is_refused(copy):
     change(copy, frames=[])
     assert "lists no frame" in refused(copy)
     change_one = {"frames": [{"file_path": "train/r_001.png", "transform_matrix": np.eye(4).tolist()}]}
-    (copy / "transforms.json").write_text(json.dumps({"fl_x": 30.0} | change_one))
+    (copy / "transforms.json").write_text(json.dumps({"fl_x": 30.0} | change_one), encoding="utf-8")
     assert "one picture" in refused(copy)
 
 
@@ -176,10 +176,10 @@ def test_poses_that_are_not_rigid_are_refused(copy, matrix, word):
 
 
 def test_cameras_with_the_axes_of_opencv_are_noticed(copy):
-    values = json.loads((copy / "transforms.json").read_text())
+    values = json.loads((copy / "transforms.json").read_text(encoding="utf-8"))
     for frame in values["frames"]:
         frame["transform_matrix"] = (np.array(frame["transform_matrix"]) @ np.diag([1, -1, -1, 1])).tolist()
-    (copy / "transforms.json").write_text(json.dumps(values))
+    (copy / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
     assert "OpenCV" in refused(copy)
 
 
@@ -188,7 +188,7 @@ def test_broken_and_strange_pictures_are_refused(copy):
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     assert "r_002.png" in refused(copy) and "truncated" in refused(copy)
-    file.write_text("no picture")
+    file.write_text("no picture", encoding="utf-8")
     assert "r_002.png" in refused(copy)
     Image.fromarray(np.full((32, 32), 40_000, dtype=np.uint16)).save(file)
     assert "16 bits" in refused(copy)
@@ -198,10 +198,10 @@ def test_broken_and_strange_pictures_are_refused(copy):
 
 
 def test_cameras_without_a_focal_length_are_refused(copy):
-    values = json.loads((copy / "transforms.json").read_text())
+    values = json.loads((copy / "transforms.json").read_text(encoding="utf-8"))
     for key in ("fl_x", "camera_angle_x"):
         values.pop(key)
-    (copy / "transforms.json").write_text(json.dumps(values))
+    (copy / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
     assert "neither camera_angle_x nor fl_x" in refused(copy)
     for nothing in (0, None):
         change(copy, fl_x=nothing)
@@ -356,5 +356,5 @@ def test_scores_of_shapes_know_the_truth_and_a_shift():
 
 def test_written_transforms_are_read_by_any_json_reader(tmp_path):
     write_transforms(tmp_path / "transforms.json", ["a.png"], spiral(1).pose, w=4, h=4, fl_x=3.0)
-    values = json.loads((tmp_path / "transforms.json").read_text())
+    values = json.loads((tmp_path / "transforms.json").read_text(encoding="utf-8"))
     assert values["fl_x"] == 3 and np.array(values["frames"][0]["transform_matrix"]).shape == (4, 4)

@@ -233,7 +233,7 @@ def test_models_that_are_not_there(tmp_path):
         load_prior("nobody/nothing")
     with pytest.raises(ValueError, match="holds no diffusers pipeline"):
         load_prior(str(tmp_path))
-    (tmp_path / "model_index.json").write_text("{")
+    (tmp_path / "model_index.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="model"):
         load_prior(str(tmp_path))
 

@@ -202,7 +202,8 @@ def test_a_saved_page_moves_and_offers_nothing_that_needs_a_kernel(prior, tmp_pa
     page_file.write_text(
         f'<!doctype html><meta charset="utf-8"><body>{scripts}'
         f'<script type="application/vnd.jupyter.widget-state+json">{state}</script>'
-        f'<script type="application/vnd.jupyter.widget-view+json">{view}</script>'
+        f'<script type="application/vnd.jupyter.widget-view+json">{view}</script>',
+        encoding="utf-8",
     )
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -31,7 +31,7 @@ json.dump([result for result, _ in mutants.run_all([real, harmless, nonsense])],
 def test_each_mutant_changes_one_place_of_the_package():
     for m in ALL:
         assert set(m) == {"equation", "file", "old", "new"} and m["old"] != m["new"]
-        assert (ROOT / mutants.PACKAGE / m["file"]).read_text().count(m["old"]) == 1, m
+        assert (ROOT / mutants.PACKAGE / m["file"]).read_text(encoding="utf-8").count(m["old"]) == 1, m
     assert len({tuple(m.values()) for m in ALL}) == len(ALL)
 
 
@@ -41,12 +41,14 @@ def test_each_built_equation_has_two_mutants(entry):
 
 
 def test_the_committed_results_are_of_these_mutants_and_all_were_caught():
-    results = json.loads(mutants.RESULTS.read_text())
+    results = json.loads(mutants.RESULTS.read_text(encoding="utf-8"))
     assert [{k: r[k] for k in m} for m, r in zip(ALL, results, strict=True)] == ALL, "run `make mutants`"
     assert {r["result"] for r in results} == {"caught"}
 
 
 def test_a_mutant_is_caught_an_unbroken_copy_passes_and_a_syntax_error_is_no_catch():
-    done = subprocess.run([sys.executable, "-c", TRIAL], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", TRIAL], cwd=ROOT, capture_output=True, text=True, timeout=300, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ["caught", "survived", "broken"]

@@ -68,12 +68,12 @@ def test_frames_are_even_in_time_and_none_comes_twice(uneven, tmp_path):
 
 def test_a_whole_folder_takes_its_name_at_the_end(tmp_path):
     with whole_folder(tmp_path / "new" / "out") as folder:
-        (folder / "a").write_text("a")
+        (folder / "a").write_text("a", encoding="utf-8")
         assert not (tmp_path / "new" / "out").exists()
     assert tree(tmp_path) == ["new", "new/out", "new/out/a"]
     (tmp_path / "empty").mkdir(mode=0o750)
     with whole_folder(tmp_path / "empty") as folder:
-        (folder / "b").write_text("b")
+        (folder / "b").write_text("b", encoding="utf-8")
     assert tree(tmp_path / "empty") == ["b"] and (tmp_path / "empty").stat().st_mode & 0o777 == 0o750
 
 
@@ -83,15 +83,15 @@ def test_a_whole_folder_that_fails_leaves_the_place_as_it_was(tmp_path, error):
     before = tree(tmp_path)
     for name in ("new/deep/out", "empty"):
         with pytest.raises(error), whole_folder(tmp_path / name) as folder:
-            (folder / "a").write_text("a")
+            (folder / "a").write_text("a", encoding="utf-8")
             raise error
         assert tree(tmp_path) == before
 
 
 def test_a_folder_that_is_not_empty_is_refused_and_untouched(tmp_path):
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine").write_text("mine")
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full" / "mine").write_text("mine", encoding="utf-8")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     before = tree(tmp_path)
     for name in ("full", "file"):
         with pytest.raises(ValueError, match="not an empty folder"), whole_folder(tmp_path / name):
@@ -167,7 +167,7 @@ def test_a_wall_is_cut_out_of_what_was_placed(photographs, tmp_path):
 
 
 def test_a_film_that_holds_nothing_leaves_nothing(tmp_path):
-    (tmp_path / "film.mp4").write_text("no film")
+    (tmp_path / "film.mp4").write_text("no film", encoding="utf-8")
     before = tree(tmp_path)
     with pytest.raises(ValueError, match=r"film\.mp4"):
         make_capture(tmp_path / "film.mp4", tmp_path / "out", say=lambda _: None)

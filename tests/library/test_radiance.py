@@ -501,7 +501,7 @@ def test_a_glb_is_matte_has_normals_and_the_colours_of_the_screen(tmp_path: Path
 
 
 def test_a_failed_write_leaves_the_old_file(ball_mesh: trimesh.Trimesh, tmp_path: Path) -> None:
-    (tmp_path / "mesh.stl").write_text("old")
+    (tmp_path / "mesh.stl").write_text("old", encoding="utf-8")
     with pytest.raises(ValueError, match=r"written as \.glb"):
         write_mesh(ball_mesh, tmp_path / "mesh.stl")
-    assert (tmp_path / "mesh.stl").read_text() == "old"
+    assert (tmp_path / "mesh.stl").read_text(encoding="utf-8") == "old"

@@ -57,7 +57,7 @@ def test_a_resumed_log_drops_what_follows_its_checkpoint(tmp_path):
     for step in (10, 20, 30):
         log({"step": step})
     runs.Log(tmp_path / "log.jsonl", keep=20)({"step": 25})
-    lines = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines == [10, 20, 25]
 
 

@@ -124,7 +124,7 @@ def test_transforms_are_those_of_instant_ngp(poses, tmp_path):
     names = [f"{i:04d}.png" for i in range(7)]
     empty, lens = torch.zeros(0, 3), Intrinsics(300.0, 301.0, 128.0, 96.0, 256, 192, -0.1)
     write_capture(Structure(names, poses, lens, empty, empty, NOTHING), tmp_path / "transforms.json")
-    read = json.loads((tmp_path / "transforms.json").read_text())
+    read = json.loads((tmp_path / "transforms.json").read_text(encoding="utf-8"))
     assert {k: v for k, v in read.items() if k != "frames"} == {
         "fl_x": 300.0, "fl_y": 301.0, "cx": 128.0, "cy": 96.0, "w": 256, "h": 192, "k1": -0.1,
     }  # fmt: skip
@@ -182,7 +182,7 @@ def test_a_plain_wall_becomes_transparent_and_nothing_else():
 def test_errors_name_the_file_and_the_remedy(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no video"):
         frames_of_video(tmp_path / "none.mp4", tmp_path)
-    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "text.mp4").write_text("no video", encoding="utf-8")
     with pytest.raises(ValueError, match=r"text\.mp4.*MP4 or MOV"):
         frames_of_video(tmp_path / "text.mp4", tmp_path)
     with pytest.raises(ValueError, match=r"2 frames.*at least 3"):
@@ -195,7 +195,7 @@ def test_errors_name_the_file_and_the_remedy(tmp_path, monkeypatch):
     Image.new("RGB", (8, 8)).save(mixed / "9.png")
     with pytest.raises(ValueError, match=r"9\.png.*one camera"):
         pictures_of(mixed)
-    (mixed / "9.png").write_text("no picture")
+    (mixed / "9.png").write_text("no picture", encoding="utf-8")
     with pytest.raises(ValueError, match=r"9\.png.*take it out"):
         pictures_of(mixed)
     monkeypatch.setitem(sys.modules, "pycolmap", None)

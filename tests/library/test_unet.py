@@ -225,7 +225,7 @@ def test_the_shipped_pixel_model_draws_what_it_learned():
     folder = MODELS / "pixels"
     assert (folder / "model.safetensors").stat().st_size < 4e6
     assert {w.dtype for w in load_file(folder / "model.safetensors").values()} == {torch.float16}
-    assert json.loads((folder / "config.json").read_text()) == train_pixels.CONFIG
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8")) == train_pixels.CONFIG
     model, schedule = train_pixels.load(), linear()
     x_0 = train_pixels.pixels(train_pixels.renders(56, seed=9_000_001))
     eps = draw(*x_0.shape, seed=2)

@@ -22,7 +22,7 @@ from dreamtext_lib.zoo.training import train
 from dreamtext_lib.zoo.zeroshot import COLUMNS, NOTHING, ZeroShot, sentence
 
 # What the shipped weights must hold on pictures made here. The card has the figures on the full held-out set.
-FLOORS = json.loads((MODELS / "floors.json").read_text())
+FLOORS = json.loads((MODELS / "floors.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_weights_are_safetensors_in_half_precision_and_small():
     assert not [p for p in files if p.suffix in (".bin", ".pt", ".pkl", ".ckpt", ".py")]
     for path in files:
         if path.suffix == ".json":
-            assert not re.search(r"_name_or_path|/(home|root|work|Users|tmp)/", path.read_text()), path
+            assert not re.search(r"_name_or_path|/(home|root|work|Users|tmp)/", path.read_text(encoding="utf-8")), path
     weights = [p for p in files if p.suffix == ".safetensors"]
     assert len(weights) >= 8 and sum(p.stat().st_size for p in weights) < 40e6
     for path in weights:
@@ -169,7 +169,7 @@ def test_the_whole_zoo_from_nothing(tmp_path):
     budget = Budget(112, 112, 112, 112, 3, 3, 2, 3, 2, 3, 2)
     zoo = Zoo(tmp_path / "work", budget)
     zoo.make(tmp_path / "models", each=1)
-    scores = json.loads((tmp_path / "models" / "scores.json").read_text())
+    scores = json.loads((tmp_path / "models" / "scores.json").read_text(encoding="utf-8"))
     assert set(scores["samples"]) >= {"tiny", "tiny-front"}
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "models" / "tiny-front", safety_checker=None)
     assert pipe("a mug", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
@@ -191,5 +191,7 @@ def test_models_are_trained_further(tmp_path):
     for name in ("clip", "judge"):
         changed = moved(name)
         assert changed and not [part for part in changed if part.startswith("text")]
-    configs = [json.loads((tmp_path / run / "tiny/vae/config.json").read_text()) for run in ("first", "second")]
+    configs = [
+        json.loads((tmp_path / run / "tiny/vae/config.json").read_text(encoding="utf-8")) for run in ("first", "second")
+    ]
     assert configs[0]["scaling_factor"] == configs[1]["scaling_factor"]

@@ -20,7 +20,7 @@ def cells(path):
 
 
 def test_there_are_notebooks_and_the_book_has_them_all():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = {c["file"] for part in toc["parts"] for c in part["chapters"]}
     assert NOTEBOOKS and {f"notebooks/{path.stem}" for path in NOTEBOOKS} <= listed
 
@@ -44,7 +44,7 @@ def test_a_chapter_says_how_long_it_took_and_keeps_to_its_time(path):
 @pytest.mark.parametrize("path", SEEN)
 def test_a_notebook_can_fail_and_speaks_to_all_readers(path):
     assert sum("assert " in c.source for c in cells(path)) >= 2, "a wrong picture passes without asserts"
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert not re.search(r"/(home|root|work|Users|tmp)/\w", text), "a path of one machine"
     for cell in cells(path):
         figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
@@ -98,5 +98,6 @@ def test_a_notebook_runs(path, tmp_path):
         },
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout[-3000:]
