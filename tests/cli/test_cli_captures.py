@@ -51,7 +51,7 @@ def test_a_plain_wall_is_named_with_the_flag_that_cuts_it_out(capture, tmp_path,
     assert status == 130 and "note:" not in err  # it is the background that was asked for
     status, _, err = run(capsys, "fit", folder, "--out", tmp_path / "c", "--cut-out", *SHORT)
     assert status == 130 and "note:" not in err
-    assert '"cut_out": true' in (tmp_path / "c" / "recipe.json").read_text()
+    assert '"cut_out": true' in (tmp_path / "c" / "recipe.json").read_text(encoding="utf-8")
     noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     Image.fromarray(noise).save(folder / "3.png")
     status, _, err = run(capsys, "fit", folder, "--out", tmp_path / "d", "--cut-out", *SHORT)
@@ -66,7 +66,7 @@ def test_up_is_said_in_one_line_and_can_be_overruled(capture, tmp_path, capsys):
     for up in (["--up", "z"], ["--up", "0,0,1"]):
         status, _, err = run(capsys, "fit", folder, "--out", tmp_path / up[1], "--background", 0.5, *up, *SHORT)
         assert status == 130 and "note:" not in err
-    assert '"up": "z"' in (tmp_path / "z" / "recipe.json").read_text()
+    assert '"up": "z"' in (tmp_path / "z" / "recipe.json").read_text(encoding="utf-8")
     status, _, err = run(capsys, "fit", folder, "--out", tmp_path / "b", "--up=-w", *SHORT)
     assert status == 1 and "up is '-w'" in err and err.count("\n") == 1 and not (tmp_path / "b").exists()
 
@@ -76,7 +76,7 @@ def test_a_refused_folder_of_photographs_does_not_block_the_next_try(tmp_path, c
     folder.mkdir()
     for i in range(4):
         Image.new("RGB", (16, 12), (i, 9, 9)).save(folder / f"{i}.png")
-    (folder / "2.png").write_text("no picture")
+    (folder / "2.png").write_text("no picture", encoding="utf-8")
     status, printed, err = run(capsys, "reconstruct", folder, "--out", out)
     assert status == 1 and "2.png" in err and err.count("\n") == 1 and not printed
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
@@ -93,9 +93,9 @@ def test_a_refused_folder_of_photographs_does_not_block_the_next_try(tmp_path, c
 
 def test_what_is_wrong_with_a_capture_is_said_before_a_run_is_begun(capture, tmp_path, capsys):
     folder = capture("odd")
-    values = json.loads((folder / "transforms.json").read_text())
+    values = json.loads((folder / "transforms.json").read_text(encoding="utf-8"))
     values["frames"][1]["rolling_shutter"] = [0, 0, 1, 0]
-    (folder / "transforms.json").write_text(json.dumps(values))
+    (folder / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
     status, printed, err = run(capsys, "fit", folder, "--out", tmp_path / "run", *SHORT)
     assert status == 1 and "'rolling_shutter'" in err and err.count("\n") == 1 and not printed
     assert not (tmp_path / "run").exists()
