@@ -86,8 +86,6 @@ ASIDE = {
     "rotation": "of nerf_synthetic's render script",
     "time": "when a frame was taken; nothing moves here",
     "timestamp": "the same",
-    "bitdepth": "a note of an exporter",
-    "camera": "a name",
 }
 
 PINHOLES = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")

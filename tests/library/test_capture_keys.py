@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,16 @@ TESTED_BELOW = {
 def test_the_tables_share_no_key_and_every_used_one_is_tested():
     assert not (USED.keys() & REFUSED.keys() or USED.keys() & ASIDE.keys() or REFUSED.keys() & ASIDE.keys())
     assert USED.keys() == DIFFERENT.keys() | TESTED_BELOW
+
+
+def test_chapter_14_lists_the_keys_as_they_are():
+    notebook = json.loads((Path(__file__).parents[2] / "notebooks/14_photographs.ipynb").read_text(encoding="utf-8"))
+    text = next(text for cell in notebook["cells"] if "{dropdown} What is read" in (text := "".join(cell["source"])))
+    rows = [row for row in text.splitlines() if row.startswith("| `")]
+    assert {key for row in rows for key in re.findall(r"`([a-z]\w*)`", row.split("|")[1])} == {*USED, *REFUSED, *ASIDE}
+    of = {key: row for row in rows for key in re.findall(r"`([a-z]\w*)`", row.split("|")[1])}
+    assert {key for key in of if "refused by name" in of[key]} == {*REFUSED, "enable_ray_loading"}
+    assert {key for key in of if "left aside" in of[key]} == {*ASIDE}
 
 
 @pytest.mark.parametrize("key", DIFFERENT)
