@@ -27,6 +27,7 @@ from .splits import split
 from .upright import Up, World, Z, check_view, named_up, standing, up_of
 
 MARGIN = 1.1  # the ball that is fitted is larger by this than the one that fills the smallest view
+WHOLE = 0.95  # share of a picture that a lens lets rays into before it is spoken of
 OUTSIDE = 0.9  # of the way to the nearest camera, which a ball of very wide pictures stays below
 
 
@@ -51,7 +52,7 @@ def read_capture(
     check_view(pose, half, Z if known is None else known.axis, listing.path)
     world = standing(known or said_up(listing.head) or up_of(pose), *ball(pose, half))
     unknown = listing.unknown | (test.unknown if test else set())
-    world = world._replace(notes=(*note_unknown(unknown), *world.notes))
+    world = world._replace(notes=(*note_unknown(unknown), *note_on_lenses(learn), *world.notes))
     return gather(learn, world, size, cut_out), gather(held, world, size, cut_out)
 
 
@@ -105,7 +106,7 @@ def scope(frame: Frame, size: tuple[int, int]) -> Tensor:
     return scope_of(frame.optics, frame.shape, frame.crop, size)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def scope_of(optics: Optics, shape: tuple[int, int], crop: float, size: tuple[int, int]) -> Tensor:
     """`scope`, once for all pictures of one camera."""
     rows, columns = ((torch.arange(n) + 0.5) / n * side for n, side in zip(size, shape))
@@ -114,6 +115,17 @@ def scope_of(optics: Optics, shape: tuple[int, int], crop: float, size: tuple[in
     lens = torch.tensor(optics.lens, dtype=torch.float64).expand(len(at), -1)
     within = (x - shape[1] / 2).hypot(y - shape[0] / 2) < (crop or math.inf)
     return within & has_ray(at, lens).view(size)
+
+
+def note_on_lenses(frames: Sequence[Frame]) -> list[str]:
+    """The note for a lens that leaves many pixels without a ray: its numbers may be another lens'."""
+    for frame in frames:
+        seen = (
+            scope_of(frame.optics, frame.shape, 0.0, (33, 33)).double().mean().item() if any(frame.optics.lens) else 1
+        )
+        if seen < WHOLE:
+            return [f"through the lens of '{frame.name}' {1 - seen:.0%} of its pixels have no ray, and are left out"]
+    return []
 
 
 def write_transforms(path: Path, names: Sequence[str], pose: Tensor, **camera: float) -> None:

@@ -267,6 +267,13 @@ def test_the_hull_is_seen_through_the_lens():
     assert not pinhole[away < 0.95 * radius].all(), "the lens makes a difference here"
 
 
+def test_a_lens_that_folds_its_picture_over_is_said_so_and_learned_within(folder):
+    capture = capture_with(folder, k1=-5.0)[0]
+    assert len(capture.notes) == 1 and "have no ray" in capture.notes[0]
+    assert 0.05 < capture.counts.float().mean() < 0.5 and capture.counts[:, 12, 12].all()
+    assert all(v.isfinite().all() for v in capture.picture_rays(0))
+
+
 @pytest.mark.parametrize("model", ["FULL_OPENCV", "EQUIRECTANGULAR", "VR180_L", "FISHEYE624", 7])
 def test_cameras_of_another_kind_are_refused_by_name(folder, model):
     assert f"'{model}'" in refused(folder, camera_model=model)
