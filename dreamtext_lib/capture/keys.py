@@ -1,8 +1,9 @@
 """The keys of a `transforms.json`, one by one: used, refused by name, or left aside because they change nothing here.
 
 The three tables hold what nerfstudio (`nerfstudio_dataparser.py`), instant-ngp (`nerf_loader.cu`, `colmap2nerf.py`) and
-exporters for Blender (nerf_synthetic, BlenderNeRF) write. A key may stand at the head of the file or in a frame, where
-it holds for that frame. One that is in none of the tables is named in a note: it may mean something that is not done.
+exporters for Blender (nerf_synthetic, BlenderNeRF) write. Most may stand at the head of the file or in a frame, where
+they hold for that frame. A key that is in none of the tables, or in a place where it says nothing (`HEAD`, `FRAME`), is
+named in a note: it may mean something that is not done.
 """
 
 from collections.abc import Iterable
@@ -45,6 +46,12 @@ USED = {
     "n_frames": "how many pictures there are",
     "enable_ray_loading": "false: files of rays beside the pictures are not for use",
 }
+
+FRAME = {"file_path", "transform_matrix", "mask_path"}  # used in a frame alone
+HEAD = {  # used at the head of a file alone
+    "frames", "n_frames", "train_filenames", "test_filenames", "val_filenames", "up", "orientation_override",
+    "white_transparent", "black_transparent", "enable_ray_loading",
+}  # fmt: skip
 
 REFUSED = {
     "rolling_shutter": "the camera moves while the rows are read; give pictures with one pose each",
@@ -91,8 +98,8 @@ ASIDE = {
 PINHOLES = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
 
 
-def check_keys(values: dict[str, Any], where: str) -> set[str]:
-    """The keys of a file's head or of a frame that are in none of the tables.
+def check_keys(values: dict[str, Any], where: str, elsewhere: set[str]) -> set[str]:
+    """The keys of a file's head or of a frame that are in none of the tables, or used `elsewhere` alone.
 
     Raises ValueError in one sentence if one of them is refused (0, false, none and empty lists are not), or if the
     camera is neither a pinhole nor a fisheye.
@@ -103,7 +110,7 @@ def check_keys(values: dict[str, Any], where: str) -> set[str]:
     model = values.get("camera_model", PINHOLES[0])
     if model not in (*PINHOLES, *FISHEYES):
         raise ValueError(f"{where} has the camera model '{model}'; undistort its pictures to a pinhole camera first")
-    return set(values) - USED.keys() - REFUSED.keys() - ASIDE.keys()
+    return set(values) - (USED.keys() - elsewhere) - REFUSED.keys() - ASIDE.keys()
 
 
 def meant(value: Any) -> bool:

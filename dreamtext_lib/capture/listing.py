@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .keys import check_keys, meant
+from .keys import FRAME, HEAD, check_keys, meant
 from .optics import Optics, read_optics
 from .pictures import Clear, size_of
 
@@ -40,7 +40,7 @@ class Listing(NamedTuple):
 def read_listing(path: Path) -> Listing:
     """All frames of one JSON file, without their pixels (see `read_capture`)."""
     try:
-        head = json.loads(path.read_text(encoding="utf-8"))
+        head = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows may put a mark before it
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"'{path}' is not valid JSON: {error}") from error
     frames = head.get("frames") if isinstance(head, dict) else None
@@ -48,13 +48,13 @@ def read_listing(path: Path) -> Listing:
         raise ValueError(f"'{path}' has no list of frames")
     if not frames:
         raise ValueError(f"'{path}' lists no frame; a capture needs at least two pictures")
-    unknown = check_keys(head, f"'{path}'")
+    unknown = check_keys(head, f"'{path}'", FRAME)
     if isinstance(limit := head.get("n_frames"), int) and limit < len(frames):
         raise ValueError(f"'{path}' has n_frames {limit} and lists {len(frames)} frames; take the others out")
     read = []
     for i, frame in enumerate(frames):
         where = f"frame {i} of '{path}'"
-        unknown |= check_keys(frame, where)
+        unknown |= check_keys(frame, where, HEAD)
         read.append(read_frame(path, head, frame, where))
         if read[-1].shape != read[0].shape:
             (height, width), (h, w) = read[-1].shape, read[0].shape

@@ -154,6 +154,8 @@ def test_a_key_that_would_be_wrong_to_ignore_is_refused_by_name(folder, key):
 def test_a_key_that_nobody_knows_is_named(folder):
     capture = capture_with(folder, frame={"radiation": 1}, wobble=2)[0]
     assert len(capture.notes) == 1 and "radiation, wobble" in capture.notes[0]
+    misplaced = capture_with(folder, frame={"up": [0, 1, 0]}, mask_path="mask.png")[0]
+    assert "mask_path, radiation, up, wobble" in misplaced.notes[0]
 
 
 def test_what_the_three_families_write_is_read_without_a_word(folder):

@@ -139,6 +139,12 @@ def test_missing_things_are_named(copy, tmp_path):
     assert "r_002.png" in refused(copy) and "missing" in refused(copy)
 
 
+def test_a_mark_of_windows_before_the_json_is_no_fault(copy):
+    file = copy / "transforms.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(read_capture(copy)[0]) == 5
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"frames": 3}', '{"frames": [1]}', "\x00"])
 def test_wrong_json_is_named(copy, text):
     (copy / "transforms.json").write_text(text, encoding="utf-8")
@@ -208,6 +214,11 @@ def test_cameras_without_a_focal_length_are_refused(copy):
         assert "neither camera_angle_x nor fl_x" in refused(copy)
     change(copy, fl_x=-3)
     assert "above 0" in refused(copy)
+    for value in ("Infinity", "NaN"):  # as Python writes and reads them
+        change(copy, fl_x=30, w=float(value), cx=16)
+        assert "above 0" in refused(copy)
+        change(copy, fl_x=float(value), w=32)
+        assert "above 0" in refused(copy)
     change(copy, fl_x="long")
     assert "not a number" in refused(copy)
 
