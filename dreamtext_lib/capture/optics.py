@@ -38,13 +38,10 @@ def read_optics(head: dict[str, Any], frame: dict[str, Any], shape: Sequence[int
         lens = lens_of(head, frame)
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise ValueError(f"{where} has a focal length, centre, lens or size that is not a number") from error
-    if (
-        not all(math.isfinite(v) for v in (fl_x, fl_y, width, height, *middle, *lens))
-        or min(fl_x, fl_y, width, height) <= 0
-    ):
-        raise ValueError(
-            f"the focal lengths and sizes of {where} must be finite and above 0, they are {fl_x:g}, {fl_y:g}, {width:g}, {height:g}"
-        )
+    sides = fl_x, fl_y, width, height
+    if not all(math.isfinite(v) for v in (*sides, *middle, *lens)) or min(sides) <= 0:
+        numbers = ", ".join(f"{v:g}" for v in sides)
+        raise ValueError(f"focal lengths and size of {where} must be finite and above 0, they are {numbers}")
     across, down = shape[1] / width, shape[0] / height
     if abs(across / down - 1) > 0.02:
         raise ValueError(f"{where} says {width:g} x {height:g} pixels, its picture is {shape[1]} x {shape[0]}")
