@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 LENS = ("k1", "k2", "k3", "k4", "p1", "p2", "fisheye")
-ROUNDS = 8  # of Newton's method; a lens of a telephone is undone after four
+ROUNDS = 6  # of Newton's method; a lens of a telephone is undone after four
 
 
 def directions(at: Tensor, lens: Tensor) -> Tensor:
