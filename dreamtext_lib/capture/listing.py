@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .keys import FRAME, HEAD, check_keys, meant
 from .optics import Optics, read_optics
-from .pictures import Clear, size_of
+from .pictures import Clear, check_mask, size_of
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -73,6 +73,8 @@ def read_frame(path: Path, head: dict[str, Any], frame: dict[str, Any], where: s
         raise ValueError(f"the rays '{rays}' of {where} are not read; give its camera, and take the file away")
     mask = beside(path, frame["mask_path"], "mask", where) if frame.get("mask_path") else None
     shape = size_of(file)
+    if mask is not None:
+        check_mask(mask, file, shape)
     optics = read_optics(head, frame, shape, where)
     clear = Clear(white=meant(head.get("white_transparent")), black=meant(head.get("black_transparent")))
     name = Path(frame["file_path"].replace("\\", "/")).as_posix()

@@ -125,15 +125,19 @@ def smaller(rgba: np.ndarray, counts: np.ndarray, size: int | None) -> Picture:
 
 def grey_of(file: Path, picture: Path, shape: tuple[int, int], channel: int | None = None) -> np.ndarray:
     """Brightness (H, W) of a mask, or one channel of it. Raises ValueError if its size is not its picture's."""
+    check_mask(file, picture, shape)
     image = load(file)
-    if (image.height, image.width) != shape:
-        raise ValueError(
-            f"the mask '{file}' is {image.width} x {image.height} pixels, "
-            f"its picture '{picture}' {shape[1]} x {shape[0]}"
-        )
     if channel is not None:
         return np.array(image.convert("RGB"))[..., channel]
     return np.array(image if image.mode in ("L", "I", "I;16") else image.convert("RGB")).reshape(*shape, -1).max(-1)
+
+
+def check_mask(file: Path, picture: Path, shape: tuple[int, int]) -> None:
+    """Raise ValueError unless a mask has the size of its picture, `shape` (H, W)."""
+    height, width = size_of(file)
+    if (height, width) != shape:
+        sizes = f"{width} x {height} pixels, its picture '{picture}' {shape[1]} x {shape[0]}"
+        raise ValueError(f"the mask '{file}' is {sizes}")
 
 
 def linear(grey: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ def named(listing: Listing) -> tuple[list[Frame], list[Frame]]:
         return [frames[name] for name in names]
 
     held = chosen("test") or chosen("val")
-    learn = chosen("train") or [frame for frame in listing.frames if frame not in held]
+    learn = chosen("train") or [frame for frame in listing.frames if not any(frame is other for other in held)]
     if not held or not learn:
         kind = "test_filenames" if not held else "train_filenames"
         raise ValueError(f"'{listing.path}' names pictures for one purpose alone; add {kind}, or name none")

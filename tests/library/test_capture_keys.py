@@ -385,6 +385,9 @@ def test_the_splits_that_a_file_names_are_taken(folder):
     assert held_out.names == tuple(FRAMES[:2]) and train.names == tuple(FRAMES[2:])
     assert "nothing.png" in refused(folder, val_filenames=["nothing.png"])
     assert "test_filenames" in refused(folder, train_filenames=FRAMES, val_filenames=[])
+    values = read(folder)
+    write(folder, values | {"frames": [*values["frames"], values["frames"][3]], "train_filenames": []})
+    assert len(capture_with(folder, test_filenames=[FRAMES[7]])[0]) == 8  # a picture that is listed twice is two
 
 
 def test_frames_that_would_be_left_out_are_not_learned_in_silence(folder):
