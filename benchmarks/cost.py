@@ -88,12 +88,10 @@ def measure(train: Capture, kind: str, repeat: int) -> dict:
             found[name].append([value, timed(run.advance, repeat)])
             print(f"  {kind:8s} a step with {value:5d} {name:8s} {found[name][-1][1]:9.1f} ms", flush=True)
     run.recipe = recipe
-    camera = turntable(1, elevation=20.0)
-    pose = camera.pose.clone()
-    pose[..., 3] /= train.radius  # a fit counts in radii of the ball
+    camera = turntable(1, elevation=20.0).within(torch.zeros(3), train.radius)  # a fit counts in radii of the ball
     found["pictures"] = []
     for size in PICTURES[kind]:
-        cost = timed(lambda size=size: run.orbit(pose, camera.fov, size), max(repeat // 2, 1))
+        cost = timed(lambda size=size: run.pictures(camera, size), max(repeat // 2, 1))
         found["pictures"].append([size, cost])
         print(f"  {kind:8s} a picture of {size:4d} px         {cost:9.1f} ms", flush=True)
     found["shares"] = shares(run, repeat)

@@ -113,7 +113,7 @@ def loop(prior: LatentPrior, name: str, steps: int, meter: Meter) -> dict:
         found[shade] = {"seconds": round(statistics.median(s for s, _ in taken), 4), "gib": gib}
         print(f"{name}, {size} px, {shade}: {found[shade]}", flush=True)
     around = turntable(8)
-    seconds, gib = meter(lambda: dream.volume.pictures(around.pose, around.fov, 256))
+    seconds, gib = meter(lambda: dream.volume.pictures(around, 256))
     found["turntable"] = {"seconds": round(seconds / 8, 3), "gib": gib and round(gib, 2)}
     print(f"{name}, a picture of a turntable, 256 px: {found['turntable']}", flush=True)
     return found
@@ -123,14 +123,21 @@ def picture_memory(prior: LatentPrior, size: int, meter: Meter) -> dict:
     """Peak of one training picture with gradient, all samples asked: whole, and in the library's pieces."""
     recipe, found = PROFILES["full"].recipes["fitfusion"], {}
     volume, camera = fresh(recipe, SEED, prior.device), turntable(1)
-    origins, directions = (v[0].to(prior.device) for v in rays(camera.pose, camera.fov, size))
+    origins, directions = (v[0].to(prior.device) for v in rays(camera.sized(size)))
     for name, chunk in (("pieces", None), ("whole", 1 << 40)):
         more = {} if chunk is None else {"chunk": chunk}
         generator = torch.Generator().manual_seed(SEED)
 
         def picture(generator: torch.Generator = generator, more: dict = more) -> None:
             rendered = render_rays(
-                volume.field, None, origins, directions, recipe.views.samples, volume.radius, generator, **more
+                volume.field,
+                None,
+                origins,
+                directions,
+                samples=recipe.views.samples,
+                radius=volume.radius,
+                generator=generator,
+                **more,
             )
             rendered.rgb.square().sum().backward()
 

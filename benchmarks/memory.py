@@ -24,12 +24,14 @@ from dreamtext_lib.radiance.rendering import render_rays
 size, chunk, threads = map(int, sys.argv[1:])
 torch.set_num_threads(threads)
 g = torch.Generator().manual_seed(0)
-field = HashField(HashGrid(r.levels, r.features, r.log2_table, r.coarsest, r.finest, r.bound, g), r.hidden, generator=g)
+grid = HashGrid(r.grid.levels, r.grid.features, r.grid.log2_table, r.grid.coarsest, r.grid.finest, r.ball.bound, g)
+field = HashField(grid, r.grid.hidden, generator=g)
 began = time.perf_counter()
 if size:
     camera = turntable(1, radius=1.25, fov=55.0)
-    origins, directions = (v[0] for v in rays(camera.pose, camera.fov, size))
-    out = render_rays(field, None, origins, directions, r.samples, r.bound, g, chunk=chunk)
+    origins, directions = (v[0] for v in rays(camera.sized(size)))
+    how = {"samples": r.views.samples, "radius": r.ball.bound, "generator": g, "chunk": chunk}
+    out = render_rays(field, None, origins, directions, **how)
     out.rgb.square().sum().backward()
 print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.perf_counter() - began]))
 """

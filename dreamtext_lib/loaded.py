@@ -15,6 +15,7 @@ from .distillation.prior import load_prior
 from .fitting.fit import Fit, read_fit
 from .profile import profile
 from .radiance.cameras import Cameras, turntable
+from .radiance.field import Matte
 from .radiance.mesh import extract
 from .zoo import resolve
 
@@ -27,14 +28,14 @@ class Loaded:
 
     title: str
     text: str
-    picture: Callable[[Tensor, float, int], Tensor]  # pose (3, 4), vertical field of view, size -> (S, S, 3) in 0..1
+    pictures: Callable[[Cameras, int], Tensor]  # cameras, size -> (N, S, S, 3) in 0..1
     surface: Callable[[int], trimesh.Trimesh]  # resolution -> mesh in the same units
     centre: Tensor  # of the ball in the world
     radius: float
 
     def frames(self, cameras: Cameras, size: int = 128) -> Tensor:
         """Pictures (N, S, S, 3) in 0..1 from cameras around the ball."""
-        return torch.stack([self.picture(p, float(f), size) for p, f in zip(cameras.pose, cameras.fov)])
+        return self.pictures(cameras, size)
 
     def turntable(self, count: int = 60, size: int = 128) -> Tensor:
         """One turn around the object, (count, S, S, 3)."""
@@ -42,7 +43,7 @@ class Loaded:
 
     def around(self, count: int = 24, size: int = 160) -> tuple[Tensor, list[int]]:
         """Turns at several elevations, (E, count, S, S, 3), and the elevations."""
-        return torch.stack([self.frames(turntable(count, e), size) for e in ELEVATIONS]), ELEVATIONS
+        return torch.stack([self.frames(turntable(count, elevation=e), size) for e in ELEVATIONS]), ELEVATIONS
 
     def mesh(self, resolution: int = 96) -> trimesh.Trimesh:
         """The surface in units of the world. Raises ValueError if the field is empty."""
@@ -54,23 +55,20 @@ class Loaded:
 def of_fit(run: Fit, title: str = "a fit") -> Loaded:
     """A fit as something to look at."""
 
-    def picture(pose: Tensor, fov: float, size: int) -> Tensor:
-        return run.orbit(pose[None], torch.tensor([fov]), size)[0]
-
     capture = run.capture
     text = f"A {run.recipe.kind} field, {run.step} steps, from {len(capture)} pictures."
-    return Loaded(title, text, picture, lambda n: extract(run.solid, n, sight=True), capture.centre, capture.radius)
+    return Loaded(
+        title, text, run.pictures, lambda n: extract(Matte(run.solid), n, sight=True), capture.centre, capture.radius
+    )
 
 
 def of_dream(run: Dream) -> Loaded:
     """A dream as something to look at."""
-
-    def picture(pose: Tensor, fov: float, size: int) -> Tensor:
-        return run.volume.pictures(pose[None], torch.tensor([fov]), size)[0]
-
     text = f"Dreamt by {run.model}, {run.step} steps, guidance s = {run.recipe.score.guidance:g}, seed {run.seed}."
     bound = run.volume.radius
-    return Loaded(run.prompt, text, picture, lambda n: extract(run.volume.field, n, radius=bound), torch.zeros(3), 1.0)
+    return Loaded(
+        run.prompt, text, run.volume.pictures, lambda n: extract(run.volume.field, n, radius=bound), torch.zeros(3), 1.0
+    )
 
 
 def load_run(folder: Path) -> Loaded:

@@ -37,7 +37,7 @@ def score_run(folder: Path, name: str, colour: str) -> tuple[dict, torch.Tensor]
     run = Dream(prompt, load_prior(resolve(model)), recipe, seed, model)
     run.load(folder)
     cameras = turntable(VIEWS)
-    frames = run.volume.pictures(cameras.pose, cameras.fov)
+    frames = run.volume.pictures(cameras)
     scores = score_views(load_judge(), frames, cameras, name, colour)
     row = {
         "prompt": prompt,

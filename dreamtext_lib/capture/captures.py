@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..radiance.lens import directions
+from ..radiance.cameras import Cameras
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,7 @@ class Capture:
     """
 
     rgba: Tensor  # (N, H, W, 4) bytes, alpha not multiplied in
-    pose: Tensor  # (N, 3, 4) camera to world
-    focal: Tensor  # (N, 2) fl_x, fl_y in pixels
-    middle: Tensor  # (N, 2) cx, cy in pixels from the left, top edge
-    lens: Tensor  # (N, 7) of `radiance.lens`
+    cameras: Cameras  # N, of the pictures' size, in the world
     names: tuple[str, ...]
     centre: Tensor  # (3,) of the ball, in the world's units
     radius: float
@@ -43,7 +40,7 @@ class Capture:
     def take(self, rows: Sequence[int]) -> "Capture":
         """The capture with these pictures alone, about the same ball."""
         rows = list(rows)
-        parts = {name: getattr(self, name)[rows] for name in ("rgba", "pose", "focal", "middle", "lens", "counts")}
+        parts = {name: getattr(self, name)[rows] for name in ("rgba", "cameras", "counts")}
         return replace(self, names=tuple(self.names[i] for i in rows), **parts)
 
     def rays(self, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,12 +48,7 @@ class Capture:
 
         place (R,) counts all pixels, picture by picture, row by row.
         """
-        height, width = self.size
-        picture, pixel = place // (height * width), place % (height * width)
-        at = torch.stack([pixel % width, pixel // width], -1) + 0.5  # (R, 2) x, y
-        seen = directions((at - self.middle[picture]) / self.focal[picture], self.lens[picture])  # (R, 3)
-        pose = self.pose[picture]
-        return (pose[..., 3] - self.centre) / self.radius, (pose[..., :3] @ seen[..., None])[..., 0]
+        return self.cameras.within(self.centre, self.radius).rays(place)
 
     def picture_rays(self, i: int) -> tuple[Tensor, Tensor]:
         """The rays of all pixels of picture i, row by row: (H * W, 3) each."""

@@ -24,14 +24,15 @@ def carve(capture: Capture, resolution: int) -> Tensor:
     place = (kept.square().sum(-1) < (1 + math.sqrt(3) / n) ** 2).nonzero()[:, 0]  # of the ball alone
     shown = torch.zeros(len(kept), dtype=torch.bool)
     for i in range(len(capture)):
-        alpha, counts, pose = capture.rgba[i, ..., 3], capture.counts[i], capture.pose[i]
+        alpha, counts, camera = capture.rgba[i, ..., 3], capture.counts[i], capture.cameras[i]
+        pose, focal, lens = camera.pose[0], camera.focal[0], camera.lens[0]
         if not ((alpha > 0) & counts).any() or not len(place):
             continue
         away = (kept[place] * capture.radius + capture.centre - pose[:, 3]) @ pose[:, :3]  # (K, 3) right, up, backward
-        at, falls = fall(away, capture.focal[i], capture.middle[i], capture.lens[i])
-        depth = away.norm(dim=-1) if capture.lens[i, 6] else -away[:, 2]  # of a fisheye, of a pinhole
+        at, falls = fall(away, focal, camera.middle[0], lens)
+        depth = away.norm(dim=-1) if lens[6] else -away[:, 2]  # of a fisheye, of a pinhole
         nearest = depth[falls].min().item() if falls.any() else math.inf
-        reach = math.ceil(capture.focal[i].max().item() * capture.radius * math.sqrt(3) / n / max(nearest, 1e-3))
+        reach = math.ceil(focal.max().item() * capture.radius * math.sqrt(3) / n / max(nearest, 1e-3))
         reach = min(reach, max(height, width))
         solid, said = wider(((alpha > 0) | ~counts).float(), reach), wider(counts.float(), reach)
         column, row = at.floor().long().unbind(-1)

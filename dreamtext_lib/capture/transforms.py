@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..radiance.cameras import meeting_point
+from ..radiance.cameras import Cameras, meeting_point
 from ..radiance.lens import has_ray
 from ..runs import write_json
 from .captures import Capture
@@ -98,7 +98,8 @@ def gather(frames: Sequence[Frame], world: World, size: int | None, cut_out: boo
         counts &= torch.stack([scope(frame, tuple(rgba.shape[1:3])) for frame in frames])
     names = tuple(frame.name for frame in frames)
     centre = world.centre.float()
-    return Capture(rgba, pose, focal * scale, middle * scale, lens, names, centre, world.radius, counts, world.notes)
+    cameras = Cameras(pose, focal * scale, middle * scale, lens, *rgba.shape[1:3])
+    return Capture(rgba, cameras, names, centre, world.radius, counts, world.notes)
 
 
 def scope(frame: Frame, size: tuple[int, int]) -> Tensor:

@@ -99,7 +99,7 @@ def run(a: Namespace) -> int:
             if record.step % PREVIEW_EVERY == 0 or record.step == recipe.steps:
                 log(summary(records))
                 run.save(folder)
-                sides = run.volume.pictures(views.pose, views.fov)
+                sides = run.volume.pictures(views)
                 write_picture(contact_sheet(sides, columns=4, scale=2), folder / "preview.png")
                 records = []
     except KeyboardInterrupt:
@@ -114,7 +114,7 @@ def run(a: Namespace) -> int:
         print(f"dreamtext: no mesh: {error}", file=sys.stderr)
         mesh = None
     around = turntable(60)
-    for path in write_report(folder, run.volume.pictures(around.pose, around.fov, 128), mesh):
+    for path in write_report(folder, run.volume.pictures(around, 128), mesh):
         print(path)
     return 0
 

@@ -140,7 +140,9 @@ def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volu
         bound=r.ball.bound,
         generator=generator,
     )
-    field = HashField(grid, g.hidden, r.ball.blob_value, r.ball.blob_radius, generator).to(device)
+    field = HashField(
+        grid, g.hidden, blob_value=r.ball.blob_value, blob_radius=r.ball.blob_radius, generator=generator
+    ).to(device)
     occupancy = Occupancy(r.voxels.voxels, r.ball.bound, r.voxels.threshold, r.voxels.decay).to(device)
     occupancy.update(field.density, generator)
     return Volume(field, occupancy, r.ball.bound)

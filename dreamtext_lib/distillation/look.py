@@ -32,7 +32,7 @@ def look(volume: Volume, recipe: Recipe, fraction: float, draw: Draw) -> View:
     v = recipe.views
     cameras = aim(v, draw("camera"))
     shading = choose_shading(recipe.light, fraction, draw("shading"))
-    o, d = (r.to(volume.device) for r in rays(cameras.pose, cameras.fov, v.size))  # (B, S S, 3)
+    o, d = (r.to(volume.device) for r in rays(cameras.sized(v.size)))  # (B, S S, 3)
     seen = volume.render(o.reshape(-1, 3), d.reshape(-1, 3), v.samples, draw("samples"))  # B S S rays
     rgb = lit(volume, recipe.light, shading, seen, o, draw("light"))  # (B S S, 3)
     wall = v.background_min + (v.background_max - v.background_min) * torch.rand(v.batch, 1, 1, generator=draw("wall"))

@@ -34,7 +34,7 @@ def iou(
     hollows that no axis looks into count as solid, and an exact castle gets 0.89. inside: points of the world -> bool;
     the world is centre + radius * unit.
     """
-    volume = density_volume(lambda p: (density(p), p), resolution, 1.0)
+    volume = density_volume(density, resolution, 1.0)
     solid = (hidden(volume, 2 / (resolution - 1)) > 0.5).numpy()
     axis = torch.linspace(-1, 1, resolution)
     points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1) * radius

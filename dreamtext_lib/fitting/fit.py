@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from ..capture.captures import Capture
 from ..capture.carve import carve, worthwhile
-from ..radiance.cameras import rays
+from ..radiance.cameras import Cameras, rays
 from ..radiance.encoding import HashGrid
+from ..radiance.field import ViewField
 from ..radiance.nerf import NeRF, nerf_loss, render_hierarchical
-from ..radiance.ngp import ViewField
 from ..radiance.occupancy import Occupancy
 from ..radiance.rendering import Rendered, composite, render_rays
 from ..runs import pack, read_tensors, unpack, write_json, write_tensors
@@ -104,11 +104,19 @@ class Fit:
         stop = STOP if r.kind == "hash" and self.step >= r.every else 0.0
         if r.kind == "hierarchical":
             coarse, rendered = render_hierarchical(
-                self.coarse, self.field, origins, directions, r.samples, r.extra, 1.0, generator
+                self.coarse,
+                self.field,
+                origins,
+                directions,
+                samples=r.samples,
+                extra=r.extra,
+                generator=generator,
             )
             loss = nerf_loss(coarse, rendered, pixels, wall)
         else:
-            rendered = render_rays(self.field, self.occupancy, origins, directions, samples, 1.0, generator, True, stop)
+            rendered = render_rays(
+                self.field, self.occupancy, origins, directions, samples=samples, generator=generator, stop=stop
+            )
             loss = (composite(rendered.rgb, rendered.opacity, wall) - pixels).square().sum(-1).mean()
         for group in self.optimiser.param_groups:
             group["lr"] = group["first"] * 0.1 ** (self.step / r.steps)
@@ -130,9 +138,9 @@ class Fit:
         stop = STOP if r.kind == "hash" else 0.0
         for o, d in zip(origins.split(ROWS), directions.split(ROWS)):
             if self.coarse is not None:
-                parts.append(render_hierarchical(self.coarse, self.field, o, d, r.samples, r.extra)[1])
+                parts.append(render_hierarchical(self.coarse, self.field, o, d, samples=r.samples, extra=r.extra)[1])
             else:
-                parts.append(render_rays(self.field, self.occupancy, o, d, r.samples, view=True, stop=stop))
+                parts.append(render_rays(self.field, self.occupancy, o, d, samples=r.samples, stop=stop))
         return Rendered(*(torch.cat(v).to(home) for v in zip(*parts)))
 
     def solid(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,9 +164,9 @@ class Fit:
         height = capture.size[0]
         return torch.stack([self.view(*capture.picture_rays(i), height) for i in range(len(capture))])
 
-    def orbit(self, pose: Tensor, fov: Tensor, size: int, background: float = 0.9) -> Tensor:
+    def pictures(self, cameras: Cameras, size: int, background: float = 0.9) -> Tensor:
         """Pictures (N, S, S, 3) from cameras in units of the ball."""
-        origins, directions = rays(pose, fov, size)
+        origins, directions = rays(cameras.sized(size))
         return torch.stack([self.view(o, d, size, background) for o, d in zip(origins, directions)])
 
     def errors(self, held_out: Capture) -> list[float]:

@@ -1,17 +1,49 @@
-"""A radiance field: what a point of space absorbs and which colour it shows.
+"""A radiance field: what a point of space absorbs, and which colour it shows to whom.
 
-Any callable `points (N, 3) -> density (N,), albedo (N, 3)` is a field, whether it is learned or exact.
+Anything that answers as `Field` does is one, whether it is learned or exact.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
 from .encoding import HashGrid
+from .positional import spherical_harmonics
 
-Field = Callable[[Tensor], tuple[Tensor, Tensor]]
+STEEPEST = 10.0  # log density at most: a wall of e^10 is opaque within 0.0005
+
+
+class Field(Protocol):
+    """What the renderer and the mesh ask: density in 1 / unit of length, 0 or more, and colour in 0..1."""
+
+    def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Density (N,) and colour (N, 3) at points (N, 3), seen along unit directions (N, 3); None: from no side."""
+
+    def density(self, points: Tensor) -> Tensor:
+        """The density alone: points (N, 3) -> (N,)."""
+
+
+class Matte:
+    """A field given by a function points (N, 3) -> density (N,), albedo (N, 3): one colour for every side.
+
+    >>> fog = Matte(lambda points: (torch.ones(len(points)), points.abs()))
+    >>> fog.density(torch.zeros(5, 3)).shape
+    torch.Size([5])
+    """
+
+    def __init__(self, function: Callable[[Tensor], tuple[Tensor, Tensor]]):
+        self.function = function
+
+    def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Density and albedo; the directions do not matter."""
+        return self.function(points)
+
+    def density(self, points: Tensor) -> Tensor:
+        """The density alone: points (N, 3) -> (N,)."""
+        return self.function(points)[0]
 
 
 def blob(points: Tensor, value: float = 10.0, radius: float = 0.5) -> Tensor:
@@ -38,6 +70,7 @@ class HashField(nn.Module):
         self,
         grid: HashGrid | None = None,
         hidden: int = 32,
+        *,
         blob_value: float = 10.0,
         blob_radius: float = 0.5,
         generator: torch.Generator | None = None,
@@ -51,8 +84,8 @@ class HashField(nn.Module):
             nn.init.zeros_(layer.bias)
         self.blob_value, self.blob_radius = blob_value, blob_radius
 
-    def forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """points (N, 3) -> density (N,), albedo (N, 3)."""
+    def forward(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """points (N, 3) -> density (N,), albedo (N, 3), the same for every direction."""
         h = self.out(relu(self.hidden(self.grid(points))))  # (N, 4)
         return softplus(h[:, 0] + blob(points, self.blob_value, self.blob_radius)), torch.sigmoid(h[:, 1:])
 
@@ -60,3 +93,51 @@ class HashField(nn.Module):
         """The density alone: points (N, 3) -> (N,)."""
         h = relu(self.hidden(self.grid(points))) @ self.out.weight[0] + self.out.bias[0]  # (N,)
         return softplus(h + blob(points, self.blob_value, self.blob_radius))
+
+
+class ViewField(nn.Module):
+    """The field of Instant-NGP (Mueller et al. 2022): a hash grid, two small networks, colours that depend on the view.
+
+    density = exp(h_0), colour = sigmoid(network(h_1.., harmonics of the direction)), h a network of the grid.
+
+    A fresh field is a thin fog: density e^-1. Weights are drawn from `generator`. `grid` None: 8 levels x 2 x 2^15 from
+    16 to 160 cells over [-1, 1]^3.
+
+    >>> density, colour = ViewField()(torch.zeros(5, 3), torch.ones(5, 3) / 3**0.5)
+    >>> density.shape, colour.shape
+    (torch.Size([5]), torch.Size([5, 3]))
+    """
+
+    def __init__(
+        self,
+        grid: HashGrid | None = None,
+        hidden: int = 32,
+        *,
+        features: int = 15,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        self.grid = HashGrid(8, 2, 15, 16, 160, 1.0, generator) if grid is None else grid
+        self.hidden, self.out = nn.Linear(self.grid.width, hidden), nn.Linear(hidden, 1 + features)
+        self.colour, self.colour_out = nn.Linear(features + 9, hidden), nn.Linear(hidden, 3)
+        for layer in (self.hidden, self.out, self.colour, self.colour_out):
+            limit = (3 / layer.in_features) ** 0.5
+            nn.init.uniform_(layer.weight, -limit, limit, generator=generator)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.out.bias[:1], -1.0)
+
+    def density(self, points: Tensor) -> Tensor:
+        """The density alone: points (N, 3) -> (N,)."""
+        h = relu(self.hidden(self.grid(points))) @ self.out.weight[0] + self.out.bias[0]  # (N,)
+        return torch.exp(h.clamp(max=STEEPEST))
+
+    def forward(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """points, unit directions (N, 3) -> density (N,), colour (N, 3). None: the harmonics' mean."""
+        h = self.out(relu(self.hidden(self.grid(points))))  # (N, 1 + features)
+        if directions is None:
+            harmonics = points.new_zeros(len(points), 9)
+            harmonics[:, 0] = 0.5 / torch.pi**0.5
+        else:
+            harmonics = spherical_harmonics(directions)
+        colour = self.colour_out(relu(self.colour(torch.cat([h[:, 1:], harmonics], -1))))  # (N, 3)
+        return torch.exp(h[:, 0].clamp(max=STEEPEST)), torch.sigmoid(colour)

@@ -1,5 +1,6 @@
 """From a field to a file: marching cubes, vertex colours, GLB, OBJ or PLY."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +17,15 @@ CHUNK = 65536  # points a query
 Z_UP_TO_Y_UP = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=np.float64)  # our left, up, front are x, y, z of glTF
 
 
-def _query(field: Field, points: Tensor) -> tuple[Tensor, Tensor]:
-    """The field at any number of points (N, 3), a chunk at a time."""
-    parts = [field(p) for p in points.split(CHUNK)]
-    return torch.cat([d for d, _ in parts]), torch.cat([c for _, c in parts])
-
-
-def density_volume(field: Field, resolution: int, radius: float, device: torch.device | str = "cpu") -> Tensor:
+def density_volume(
+    density: Callable[[Tensor], Tensor], resolution: int, radius: float, device: torch.device | str = "cpu"
+) -> Tensor:
     """Density at resolution^3 lattice points of [-radius, radius]^3, 0 outside the sphere of `radius`: (n, n, n)."""
     axis = torch.linspace(-radius, radius, resolution, device=device)
     points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)  # (n^3, 3)
     inside = (points.square().sum(-1) < radius**2).nonzero()[:, 0]
     volume = points.new_zeros(len(points))
-    volume[inside] = _query(field, points[inside])[0]
+    volume[inside] = torch.cat([density(p) for p in points[inside].split(CHUNK)])
     return volume.view(resolution, resolution, resolution)
 
 
@@ -72,6 +69,7 @@ def hidden(volume: Tensor, spacing: float) -> Tensor:
 def extract(
     field: Field,
     resolution: int = 96,
+    *,
     threshold: float | None = None,
     radius: float = 1.0,
     keep: float = 0.05,
@@ -89,7 +87,7 @@ def extract(
     if device is None:
         device = next(field.parameters()).device if isinstance(field, torch.nn.Module) else "cpu"
     spacing = 2 * radius / (resolution - 1)
-    volume = density_volume(field, resolution, radius, device)
+    volume = density_volume(field.density, resolution, radius, device)
     if not volume.isfinite().all():
         raise ValueError("the field is broken: its density is not finite everywhere")
     if sight:
@@ -102,7 +100,8 @@ def extract(
     vertices, faces, _, _ = marching_cubes(padded, level, spacing=(spacing,) * 3, gradient_direction="ascent")
     mesh = trimesh.Trimesh(vertices - spacing - radius, faces)
     mesh = _largest(mesh, keep)
-    _, albedo = _query(field, torch.as_tensor(np.array(mesh.vertices), dtype=torch.float32, device=device))
+    vertices = torch.as_tensor(np.array(mesh.vertices), dtype=torch.float32, device=device)
+    albedo = torch.cat([field(v)[1] for v in vertices.split(CHUNK)])
     mesh.visual.vertex_colors = (albedo.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     return mesh
 

@@ -85,6 +85,7 @@ def render_hierarchical(
     fine: nn.Module,
     origins: Tensor,
     directions: Tensor,
+    *,
     samples: int,
     extra: int,
     radius: float = 1.0,
@@ -96,12 +97,13 @@ def render_hierarchical(
     The extra places are drawn from the coarse weights (`importance`), without gradient. Each sample stands for the
     stretch that is nearest to it (`cells`), as in `render_rays`, whose shapes these are.
     """
-    first = render_rays(coarse, None, origins, directions, samples, radius, generator, True, chunk=chunk)
+    how = {"radius": radius, "generator": generator, "chunk": chunk}
+    first = render_rays(coarse, None, origins, directions, samples=samples, **how)
     near, far, hit = sphere_interval(origins, directions, radius)  # (R,) each
     steps = torch.linspace(0, 1, samples + 1, device=near.device, dtype=near.dtype)
     edges = near[:, None] + (far - near)[:, None] * steps  # (R, S + 1)
     t = torch.cat([first.t, importance(edges, first.weights, extra, generator)], -1).sort(-1).values  # (R, S + extra)
-    return first, render_samples(fine, None, origins, directions, t, cells(t, near, far), hit, True, chunk=chunk)
+    return first, render_samples(fine, None, origins, directions, t, cells(t, near, far), hit=hit, chunk=chunk)
 
 
 def nerf_loss(coarse: Rendered, fine: Rendered, pixels: Tensor, background: Tensor | float) -> Tensor:

@@ -79,10 +79,10 @@ def render_rays(
     occupancy: Callable[[Tensor], Tensor] | None,
     origins: Tensor,
     directions: Tensor,
+    *,
     samples: int,
     radius: float = 1.0,
     generator: torch.Generator | None = None,
-    view: bool = False,
     stop: float = 0.0,
     chunk: int = CHUNK,
 ) -> Rendered:
@@ -91,8 +91,8 @@ def render_rays(
     origins, directions (R, 3), directions of unit length. `occupancy`: points (..., 3) -> (...) bool, samples in empty
     space are never given to the field; None asks for all. `generator` draws the samples (3.12); None takes the bin
     centres. Each sample stands for its whole bin, delta = (far - near) / samples: unlike the differences of (3.13)
-    (`intervals`) this drops no stretch before the first sample, and its optical depth is unbiased. `view`, `stop` and
-    `chunk` are those of `render_samples`.
+    (`intervals`) this drops no stretch before the first sample, and its optical depth is unbiased. `stop` and `chunk`
+    are those of `render_samples`.
 
     Gradients reach the parameters of the field; they are zero, and never nan, for rays that meet nothing.
     Raises ValueError for other shapes.
@@ -102,7 +102,7 @@ def render_rays(
     near, far, hit = sphere_interval(origins, directions, radius)  # (R,) each
     t = stratified(near, far, samples, generator)  # (R, S)
     delta = ((far - near) / samples)[:, None]  # (R, 1)
-    return render_samples(field, occupancy, origins, directions, t, delta, hit, view, stop, chunk)
+    return render_samples(field, occupancy, origins, directions, t, delta, hit=hit, stop=stop, chunk=chunk)
 
 
 def render_samples(
@@ -112,18 +112,17 @@ def render_samples(
     directions: Tensor,
     t: Tensor,
     delta: Tensor,
+    *,
     hit: Tensor | None = None,
-    view: bool = False,
     stop: float = 0.0,
     chunk: int = CHUNK,
 ) -> Rendered:
     """Render R rays at the distances t (R, S), whose bins have the lengths delta (R, S) or (R, 1), by (3.13).
 
-    `hit` (R,) bool: the rays that are looked at, None for all. `view`: the field is asked with the direction of the ray
-    as well, field(points, directions). `stop` above 0: the field's `density` is asked first, without gradient, and the
-    samples that less than this share of the light reaches are dropped; all of them together would paint less. More than
-    `chunk` samples go to the field piece by piece, and its inner values are computed again for the gradient instead of
-    kept: memory grows with the chunk, not with the picture.
+    `hit` (R,) bool: the rays that are looked at, None for all. `stop` above 0: the field's `density` is asked first,
+    without gradient, and the samples that less than this share of the light reaches are dropped; all of them together
+    would paint less. More than `chunk` samples go to the field piece by piece, and its inner values are computed again
+    for the gradient instead of kept: memory grows with the chunk, not with the picture.
     """
     samples = t.shape[1]
     points = torch.addcmul(origins.t()[..., None], t, directions.t()[..., None])  # (3, R, S): one plane an axis
@@ -138,10 +137,8 @@ def render_samples(
             reach = transmittance(t.new_zeros(t.numel()).scatter(0, asked, first).view_as(t), delta)  # (R, S)
             asked = asked[reach.reshape(-1).index_select(0, asked) > stop]
     ray = asked // samples  # (M,)
-    seen = [points.reshape(3, -1).index_select(1, asked).t()]  # (M, 3)
-    if view:
-        seen.append(directions.index_select(0, ray))  # (M, 3)
-    density, albedo = ask(field, seen, chunk)  # (M,), (M, 3)
+    places, along = points.reshape(3, -1).index_select(1, asked).t(), directions.index_select(0, ray)  # (M, 3) each
+    density, albedo = answers(field, places, along, chunk)  # (M,), (M, 3)
 
     sigma = t.new_zeros(t.numel()).scatter(0, asked, density).view_as(t)  # (R, S)
     w = weights(sigma, delta)  # (R, S)
@@ -152,16 +149,16 @@ def render_samples(
     return Rendered(rgb, opacity, depth, origins + depth[:, None] * directions, w, t)
 
 
-def ask(field: Field, inputs: list[Tensor], chunk: int) -> tuple[Tensor, Tensor]:
-    """Density (M,) and colour (M, 3) of a field at M inputs; beyond `chunk` in pieces, recomputed for the gradient."""
-    if len(inputs[0]) <= chunk:
-        return field(*inputs)
-    pieces = zip(*(v.split(chunk) for v in inputs))
+def answers(field: Field, points: Tensor, directions: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+    """Density (M,) and colour (M, 3) of a field at M places; beyond `chunk` in pieces, recomputed for the gradient."""
+    if len(points) <= chunk:
+        return field(points, directions)
+    pieces = zip(points.split(chunk), directions.split(chunk))
     if torch.is_grad_enabled():
-        answers = [checkpoint(field, *piece, use_reentrant=False) for piece in pieces]
+        parts = [checkpoint(field, *piece, use_reentrant=False) for piece in pieces]
     else:
-        answers = [field(*piece) for piece in pieces]
-    density, albedo = zip(*answers)
+        parts = [field(*piece) for piece in pieces]
+    density, albedo = zip(*parts)
     return torch.cat(density), torch.cat(albedo)
 
 

@@ -22,7 +22,7 @@ def normals_at(field: Field, points: Tensor, step: float = 0.03) -> Tensor:
     """
     corners = torch.tensor(TETRAHEDRON, device=points.device, dtype=points.dtype)  # (4, 3)
     around = points + step * corners[:, None]  # (4, N, 3)
-    f = torch.log1p(field(around.reshape(-1, 3))[0]).view(4, -1)  # (4, N)
+    f = torch.log1p(field.density(around.reshape(-1, 3))).view(4, -1)  # (4, N)
     return normalize(-torch.einsum("kn,kc->nc", f, corners), dim=-1, eps=1e-4)
 
 

@@ -7,10 +7,9 @@ development, ten only for final tables.
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..radiance.cameras import Cameras
+from ..radiance.cameras import Cameras, orbit
 from .colours import COLOURS, difference
 from .objects import CONTRAST, ToyObject, random_object
 from .render import render, studio
@@ -55,6 +54,6 @@ def inputs() -> list[Input]:
         while not beyond_words(thing := random_object(rng, name)):
             pass
         azimuth, elevation = rng.uniform(-35, 35), rng.uniform(8, 25)
-        camera = Cameras(*(torch.tensor([v], dtype=torch.float32) for v in (azimuth, elevation, 2.85, 41.0)))
+        camera = orbit(azimuth, elevation)
         made.append(Input(i + 1, thing, camera, i in DEVELOPMENT))
     return made

@@ -41,7 +41,7 @@ class Picture:
 def studio(cameras: Cameras, background: float = 0.9, ambient: float = 0.5) -> Look:
     """A headlight slightly above each camera, a grey wall, no variation."""
     _, up, backward, _ = cameras.pose.unbind(-1)  # (B, 3) each
-    count = len(cameras.azimuth)
+    count = len(cameras)
     return Look(
         light=normalize(backward + 0.4 * up, dim=-1),
         ambient=torch.full((count,), ambient),
@@ -52,7 +52,7 @@ def studio(cameras: Cameras, background: float = 0.9, ambient: float = 0.5) -> L
 def random_look(cameras: Cameras, rng: np.random.Generator) -> Look:
     """Light from about the camera's side, and a light-grey wall."""
     right, up, backward, _ = cameras.pose.unbind(-1)  # (B, 3) each
-    count = len(cameras.azimuth)
+    count = len(cameras)
     aside, above = (torch.tensor(v, dtype=torch.float32) for v in rng.normal((0, 0.4), (0.4, 0.3), (count, 2)).T)
     return Look(
         light=normalize(backward + aside[:, None] * right + above[:, None] * up, dim=-1),
@@ -68,13 +68,13 @@ def render(things: Sequence[ToyObject], cameras: Cameras, size: int = 64, look: 
     Raises ValueError if the objects are of several classes or are not as many as the cameras.
     """
     count, names = len(things), {thing.name for thing in things}
-    if len(names) != 1 or count != len(cameras.azimuth):
-        raise ValueError(f"render takes one class at a time and a camera each, not {names} and {len(cameras.azimuth)}")
+    if len(names) != 1 or count != len(cameras):
+        raise ValueError(f"render takes one class at a time and a camera each, not {names} and {len(cameras)}")
     if size < 1:
         raise ValueError(f"a picture of {size} pixels cannot be rendered; use a size of at least 1")
     name, look = names.pop(), look or studio(cameras)
 
-    origins, directions = rays(cameras.pose, cameras.fov, size)  # (B, H*W, 3)
+    origins, directions = rays(cameras.sized(size))  # (B, H*W, 3)
     scale = torch.tensor([thing.scale for thing in things])  # (B, 3)
     form = torch.tensor([thing.form for thing in things])  # (B, F)
     picture = torch.arange(count).repeat_interleave(size * size)  # (B*H*W,) the picture of each ray

@@ -105,8 +105,7 @@ def film(
         raise ValueError(f"a frame of {size} pixels cannot be rendered; use a size of at least 1")
     top, radius = plate_of(thing)
     shots = [
-        shoot(thing, pose, fov, size * finer, top, radius, contrast, wall, headlight, seed)
-        for pose, fov in zip(cameras.pose, cameras.fov)
+        shoot(thing, camera.sized(size * finer), top, radius, contrast, wall, headlight, seed) for camera in cameras
     ]
     pooled = avg_pool2d(torch.stack(shots), finer)  # (B, 4, H, W)
     return Footage(pooled[:, :3].permute(0, 2, 3, 1).clamp(0, 1), pooled[:, 3])
@@ -114,9 +113,7 @@ def film(
 
 def shoot(
     thing: ToyObject,
-    pose: Tensor,
-    fov: Tensor,
-    size: int,
+    camera: Cameras,
     top: float,
     radius: float,
     contrast: float,
@@ -125,14 +122,14 @@ def shoot(
     seed: int,
 ) -> Tensor:
     """One picture, a ray a pixel: (4, H, W) colour over the wall, and coverage."""
-    origins, directions = (v[0] for v in rays(pose[None], fov[None], size))  # (N, 3)
+    origins, directions = (v[0] for v in rays(camera))  # (N, 3)
     scale = torch.tensor([thing.scale]).expand_as(origins)
-    pixel = (2 * torch.tan(torch.deg2rad(fov) / 2) / size).expand(len(origins))  # a pixel's width at distance 1
+    pixel = (1 / camera.focal[0, 1]).expand(len(origins))  # a pixel's width at distance 1
     form = torch.tensor([thing.form]).expand(len(origins), -1)
     t, coverage = trace(thing.name, form, origins, directions, scale, pixel)
     behind, plate_normal = meet_plate(origins, directions, top, radius)
     coverage = torch.where(t < behind, coverage, 0)
-    light = normalize(pose[:, 2] + 0.4 * pose[:, 1] if headlight else torch.tensor(LIGHT), dim=-1)
+    light = normalize(camera.pose[0, :, 2] + 0.4 * camera.pose[0, :, 1] if headlight else torch.tensor(LIGHT), dim=-1)
 
     def shaded(points: Tensor, normal: Tensor, albedo: Tensor, width: Tensor) -> Tensor:
         albedo = (albedo * 0.72 + 0.14) + 0.3 * contrast * noise(points, width, seed)
@@ -153,4 +150,4 @@ def shoot(
     colour = shaded(at, normals(thing.name, form[on], at, scale[on]), albedo, width)
     rgb[on] = torch.lerp(rgb[on], colour, coverage[on, None])
     alpha[on] = torch.maximum(alpha[on], coverage[on])
-    return torch.cat([rgb.T, alpha[None]]).view(4, size, size)
+    return torch.cat([rgb.T, alpha[None]]).view(4, camera.height, camera.width)

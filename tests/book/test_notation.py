@@ -69,12 +69,13 @@ def test_guidance_is_counted_as_the_page_says():
 
 def test_the_conventions_of_space_are_the_codes():
     angle = torch.tensor([0.0, 90.0, 0.0])
-    pose = orbit(angle, torch.tensor([0.0, 0.0, 90.0]), torch.ones(3))  # (3, 3, 4)
+    cameras = orbit(angle, torch.tensor([0.0, 0.0, 90.0]), 1.0, 40.0, size=3)
+    pose = cameras.pose  # (3, 3, 4)
     places = pose[:, :, 3]
     expected = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])  # front: x; a quarter turn: y, the left; above: z
     torch.testing.assert_close(places, expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(pose[:, :, 2], expected, atol=1e-6, rtol=0)  # `backward` points to the camera
-    _, directions = rays(pose[:1], torch.tensor([40.0]), 3)
+    _, directions = rays(cameras[0])
     torch.testing.assert_close(directions[0, 4], torch.tensor([-1.0, 0, 0]), atol=1e-6, rtol=0)  # it looks along -z
     assert "above 60°" in PAGE
     assert [view_word(0, 60.1), view_word(0, 60.0), view_word(45, 0), view_word(90, 0), view_word(180, 0)] == [

@@ -13,6 +13,7 @@ from commands import run
 from dreamtext_lib import cli
 from dreamtext_lib.fitting.fit import Fit
 from dreamtext_lib.loaded import load_run
+from dreamtext_lib.radiance.cameras import orbit
 from dreamtext_lib.toybox.capture import write_capture
 from dreamtext_lib.toybox.objects import ToyObject
 
@@ -154,7 +155,7 @@ def test_the_viewer_answers_on_this_machine_alone(finished):
 
         seen = frame(loaded, Camera())
         assert seen.shape == (128, 192, 3)
-        straight = loaded.picture(torch.tensor([[0.0, 0, 1, 2.85], [1, 0, 0, 0], [0, 1, 0, 0]]), 41.0, 128)
+        straight = loaded.pictures(orbit(0.0, 0.0), 128)[0]
         assert abs(seen[:, 32:160] / 255.0 - straight.numpy()).mean() < 0.01
         assert straight.std() > 0.05
     finally:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from numpy.polynomial.legendre import leggauss
 
+from dreamtext_lib.radiance.field import Matte
 from dreamtext_lib.radiance.nerf import NeRF, importance, nerf_loss, render_hierarchical
 from dreamtext_lib.radiance.positional import positional_encoding, spherical_harmonics
 from dreamtext_lib.radiance.rendering import Rendered
@@ -59,7 +60,7 @@ def test_the_gradient_reaches_both_networks_and_not_the_places_of_the_samples(ge
     coarse, fine = (NeRF(16, 2, 3, 1, generator) for _ in range(2))
     origins = torch.tensor([[0.0, 0.0, 3.0]]).expand(8, 3)
     directions = torch.nn.functional.normalize(torch.randn(8, 3, generator=generator) * 0.1 - origins, dim=1)
-    first, second = render_hierarchical(coarse, fine, origins, directions, 8, 4, 1.0, generator)
+    first, second = render_hierarchical(coarse, fine, origins, directions, samples=8, extra=4, generator=generator)
     assert second.t.shape == (8, 12) and not second.t.requires_grad
     assert (second.t.diff(dim=1) >= 0).all()
     nerf_loss(first, second, torch.zeros(8, 3), 1.0).backward()
@@ -67,7 +68,7 @@ def test_the_gradient_reaches_both_networks_and_not_the_places_of_the_samples(ge
         assert all(p.grad.isfinite().all() for p in network.parameters())
         assert network.density_out.weight.grad.abs().sum() > 0
     alone = torch.autograd.grad(
-        (render_hierarchical(coarse, fine, origins, directions, 8, 4)[1].rgb ** 2).sum(),
+        (render_hierarchical(coarse, fine, origins, directions, samples=8, extra=4)[1].rgb ** 2).sum(),
         coarse.density_out.weight,
         allow_unused=True,
     )[0]
@@ -75,13 +76,14 @@ def test_the_gradient_reaches_both_networks_and_not_the_places_of_the_samples(ge
 
 
 def test_the_fine_rendering_drops_no_stretch_of_a_ray():
-    def fog(points, directions):  # uniform: the whole chord of 2 is seen, wherever the samples are
+    @Matte
+    def fog(points):  # uniform: the whole chord of 2 is seen, wherever the samples are
         return torch.full_like(points[:, 0], 0.7), torch.ones_like(points)
 
     origins, directions = torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]])
     for seed in range(5):
         generator = torch.Generator().manual_seed(seed)
-        fine = render_hierarchical(fog, fog, origins, directions, 4, 4, 1.0, generator)[1]
+        fine = render_hierarchical(fog, fog, origins, directions, samples=4, extra=4, generator=generator)[1]
         assert fine.opacity.item() == pytest.approx(1 - math.exp(-0.7 * 2), abs=1e-5)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dreamtext_lib.radiance.encoding import HashGrid, cells, dense_index, resolutions, spatial_hash
-from dreamtext_lib.radiance.field import HashField, blob
+from dreamtext_lib.radiance.field import HashField, Matte, blob
 from dreamtext_lib.radiance.rendering import intervals, render_rays, stratified, transmittance, weights
 
 DOUBLE = torch.float64
@@ -49,7 +49,7 @@ def test_rendered_rays_are_the_rendering_integral() -> None:
     fog = lambda x: (0.4 + (x + 1) ** 2, torch.stack([(x + 1) / 2, 0 * x + 0.25, x**2], -1))  # noqa: E731
     origins = torch.tensor([[-3.0, 0, 0], [0.3, 2, 0]], dtype=DOUBLE)
     directions = torch.tensor([[1.0, 0, 0], [0, -1, 0]], dtype=DOUBLE)
-    found = render_rays(lambda p: fog(p[:, 0]), None, origins, directions, 400)
+    found = render_rays(Matte(lambda p: fog(p[:, 0])), None, origins, directions, samples=400)
     half = (1 - 0.3**2) ** 0.5  # of the second ray's way through the ball
     for ray, (near, far, place) in enumerate([(2, 4, lambda t: t - 3), (2 - half, 2 + half, lambda t: 0 * t + 0.3)]):
         t = torch.linspace(near, far, 20_001, dtype=DOUBLE)

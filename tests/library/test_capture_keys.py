@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from dreamtext_lib.capture.captures import Capture
 from dreamtext_lib.capture.carve import carve, worthwhile
 from dreamtext_lib.capture.keys import ASIDE, REFUSED, USED
 from dreamtext_lib.capture.transforms import read_capture
+from dreamtext_lib.radiance.cameras import Cameras
 from dreamtext_lib.radiance.lens import LENS, directions, distort, has_ray, project, undistort
 from dreamtext_lib.toybox.capture import FOV, spiral, write_capture
 from dreamtext_lib.toybox.objects import ToyObject
@@ -174,7 +176,7 @@ def test_what_the_three_families_write_is_read_without_a_word(folder):
 def test_what_a_frame_says_of_its_lens_goes_before_the_head(folder):
     head = {"fl_x": 30.0, "fl_y": 32.0, "k1": 0.1}
     capture = capture_with(folder, frame={"camera_angle_x": 2 * math.atan(12 / 50), "k1": 0.0}, **head)[0]
-    focal, k1 = capture.focal.tolist(), capture.lens[:, 0].tolist()
+    focal, k1 = capture.cameras.focal.tolist(), capture.cameras.lens[:, 0].tolist()
     assert focal[2] == pytest.approx([50, 50]) and focal[1] == pytest.approx([30, 32])
     assert k1[2] == 0 and k1[1] == pytest.approx(0.1)
 
@@ -184,7 +186,7 @@ def test_a_single_field_of_view_holds_across_and_down(folder):
     del values["camera_angle_x"]
     for key, value in (("camera_angle_y", 0.7), ("y_fov", math.degrees(0.7)), ("x_fov", math.degrees(0.7))):
         write(folder, values | {key: value})
-        assert read_capture(folder)[0].focal[0].tolist() == pytest.approx([12 / math.tan(0.35)] * 2)
+        assert read_capture(folder)[0].cameras.focal[0].tolist() == pytest.approx([12 / math.tan(0.35)] * 2)
 
 
 LENSES = {
@@ -237,12 +239,12 @@ def test_a_pinhole_sees_nothing_behind_itself_and_a_fold_has_no_ray():
 def test_a_fisheye_of_a_file_or_of_one_frame_has_its_rays(folder):
     focal = SIZE / math.radians(100)  # 100 degrees across, even in the angle
     whole = capture_with(folder, fl_x=focal, fl_y=focal, camera_model="OPENCV_FISHEYE")[0]
-    pose, (_, rays) = whole.pose[1], whole.picture_rays(1)
+    pose, (_, rays) = whole.cameras.pose[1], whole.picture_rays(1)
     middle = SIZE * SIZE // 2 + SIZE - 1  # row 12, the last column: half a pixel below the middle, 11.5 to its right
     angle = math.acos(float(-rays[middle] @ pose[:, 2]))
     assert math.degrees(angle) == pytest.approx(math.degrees(math.hypot(0.5, 11.5) / focal), abs=1e-3)
     alone = capture_with(folder, frame={"is_fisheye": True}, camera_model="OPENCV")[0]
-    assert alone.lens[:, 6].tolist() == [0, 0, 1, 0, 0, 0, 0]
+    assert alone.cameras.lens[:, 6].tolist() == [0, 0, 1, 0, 0, 0, 0]
     assert torch.equal(alone.picture_rays(2)[1], whole.picture_rays(2)[1])
     assert not torch.allclose(alone.picture_rays(1)[1], whole.picture_rays(1)[1], atol=1e-2)
 
@@ -254,7 +256,8 @@ def test_the_hull_is_seen_through_the_lens():
     counts = torch.ones(n, side, side, dtype=torch.bool)
     rgba = torch.zeros(n, side, side, 4, dtype=torch.uint8)
     pair = (torch.full((n, 2), v) for v in (focal, side / 2))
-    capture = Capture(rgba, spiral(n).pose, *pair, lens, tuple("abcdefgh"), torch.zeros(3), 1.8, counts)
+    cameras = Cameras(spiral(n).pose, *pair, lens, side, side)
+    capture = Capture(rgba, cameras, tuple("abcdefgh"), torch.zeros(3), 1.8, counts)
     middle, radius = torch.tensor([1.1, 0.3, 0.2]), 0.4
     for i in range(n):
         o, d = capture.picture_rays(i)
@@ -265,7 +268,7 @@ def test_the_hull_is_seen_through_the_lens():
     away = (torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1) * 1.8 - middle).norm(dim=-1)
     hull = carve(capture, 48)
     assert hull[away < 0.95 * radius].all() and not hull[away > 2 * radius].any()
-    pinhole = carve(Capture(**{**capture.__dict__, "lens": zero}), 48)
+    pinhole = carve(replace(capture, cameras=replace(cameras, lens=zero)), 48)
     assert not pinhole[away < 0.95 * radius].all(), "the lens makes a difference here"
 
 

@@ -107,14 +107,14 @@ def test_a_world_that_is_not_upright_is_turned_and_said_so(tmp_path, name):
     turn, true = WORLDS[name], around()
     capture, held_out = read_capture(written(tmp_path / "c", turn @ true))
     rows = [i for i in range(12) if i != 5]
-    for found, wanted in ((capture.pose, true[rows]), (held_out.pose, true[[5]])):
+    for found, wanted in ((capture.cameras.pose, true[rows]), (held_out.cameras.pose, true[[5]])):
         torch.testing.assert_close(found[:, 2], wanted[:, 2].float(), rtol=0, atol=1e-5)  # heights, and all that is up
     assert len(capture.notes) == 1 and "--up" in capture.notes[0]
     axis = ", ".join(f"{v:.2f}" for v in turn[:, 2].tolist()).replace("-0.00", "0.00")
     assert f"({axis})" in capture.notes[0]
     for up in ("z", "0,0,2.5"):  # overruled
         left = read_capture(tmp_path / "c", up=up)[0]
-        torch.testing.assert_close(left.pose[:, :, 3], (true[rows, :, 3] @ turn.T).float(), rtol=0, atol=1e-6)
+        torch.testing.assert_close(left.cameras.pose[:, :, 3], (true[rows, :, 3] @ turn.T).float(), rtol=0, atol=1e-6)
         assert not left.notes
 
 
@@ -122,12 +122,16 @@ def test_what_the_user_says_goes_before_the_file_and_the_file_before_the_cameras
     folder = written(tmp_path / "c", around(), up=[0, 1, 0])
     said = read_capture(folder)[0]
     assert "the file says so" in said.notes[0]
-    assert torch.allclose(said.pose[:, 2, 3], torch.cat([around()[:5], around()[6:]])[:, 1, 3].float(), atol=1e-6)
+    assert torch.allclose(
+        said.cameras.pose[:, 2, 3], torch.cat([around()[:5], around()[6:]])[:, 1, 3].float(), atol=1e-6
+    )
     assert not read_capture(folder, up="z")[0].notes
-    assert torch.allclose(read_capture(folder, up="-y")[0].pose[:, 2, 3], -said.pose[:, 2, 3], atol=1e-5)
+    assert torch.allclose(
+        read_capture(folder, up="-y")[0].cameras.pose[:, 2, 3], -said.cameras.pose[:, 2, 3], atol=1e-5
+    )
     turned = WORLDS["y is up"] @ around()
     kept = read_capture(written(tmp_path / "kept", turned, orientation_override="none"))[0]
-    assert not kept.notes and torch.allclose(kept.pose[0], turned[0].float(), atol=1e-6)
+    assert not kept.notes and torch.allclose(kept.cameras.pose[0], turned[0].float(), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["", "w", "0,0", "0,0,0", "nan,0,1", "--z", "1,2,3,4"])
@@ -163,7 +167,7 @@ def off_z(pose: torch.Tensor) -> float:
 def arc(low: float, high: float, count: int = 30, elevation: float = 20.0) -> torch.Tensor:
     """Poses along a part of a circle."""
     azimuth = torch.linspace(low, high, count, dtype=torch.float64)
-    return orbit(azimuth, torch.full_like(azimuth, elevation), torch.full_like(azimuth, 2.85))
+    return orbit(azimuth, elevation).pose
 
 
 def test_up_is_found_however_the_cameras_went():
@@ -198,7 +202,7 @@ def test_cameras_that_do_not_tell_are_left_as_the_file_has_them(tmp_path):
     assert up_of(pose).how == "the cameras do not tell"
     train = read_capture(written(tmp_path / "c", pose))[0]
     learned = [int(name.removesuffix(".png")) for name in train.names]
-    assert torch.allclose(train.pose[:, :, 3], pose[learned, :, 3].float()) and not train.notes
+    assert torch.allclose(train.cameras.pose[:, :, 3], pose[learned, :, 3].float()) and not train.notes
 
 
 # not around one object -----------------------------------------------------------------------------------------------
@@ -210,7 +214,7 @@ def outward(pose: torch.Tensor) -> torch.Tensor:
 
 
 def test_cameras_that_look_outward_are_told_so(tmp_path):
-    level = turntable(12, 0.0).pose.double()
+    level = turntable(12, elevation=0.0).pose.double()
     for name, pose in (
         ("ring", level),
         ("sphere", around()),
@@ -236,14 +240,14 @@ def test_where_nothing_says_which_both_are_named(tmp_path):
 
 
 def test_cameras_without_a_common_object_are_told_so(tmp_path):
-    strip = orbit(torch.zeros(9).double(), torch.full((9,), 89.0).double(), torch.full((9,), 3.0).double())
+    strip = orbit(torch.zeros(9).double(), 89.0, 3.0).pose.clone()
     strip[:, 1, 3] = 50 * torch.arange(9)  # a drone that looks down, all along its way
     for name, offset in (("strip", 0.0), ("utm", 500_000.0)):
         strip[:, 0, 3] += offset
         assert "do not look at one object" in refused(written(tmp_path / name, strip))
     generator = torch.Generator().manual_seed(2)
     azimuth = 360 * torch.rand(30, generator=generator).double()
-    room = orbit(azimuth, torch.zeros(30).double(), torch.ones(30).double())
+    room = orbit(azimuth, 0.0, 1.0).pose.clone()
     room[:, :, 3] = 4 * torch.rand(30, 3, generator=generator).double()
     assert "do not look at one object" in (text := refused(written(tmp_path / "room", room))) or "outward" in text
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from dreamtext_lib.evaluation.geometry import chamfer, iou
 from dreamtext_lib.evaluation.images import psnr, ssim
 from dreamtext_lib.fitting.fit import Fit, FitRecipe
 from dreamtext_lib.radiance.cameras import rays, turntable
+from dreamtext_lib.radiance.field import Matte
 from dreamtext_lib.radiance.mesh import extract
 from dreamtext_lib.radiance.rendering import render_rays
 from dreamtext_lib.toybox.capture import FOV, spiral, write_capture
@@ -68,8 +70,8 @@ def test_a_capture_gives_back_the_cameras_and_pictures_that_were_written(folder)
     train, held_out = read_capture(folder)
     assert (len(train), len(held_out), train.size, train.has_alpha) == (24, 3, (32, 32), True)
     cameras = spiral(24)
-    torch.testing.assert_close(train.pose, cameras.pose, rtol=0, atol=1e-5)
-    origins, directions = rays(cameras.pose, cameras.fov, 32)
+    torch.testing.assert_close(train.cameras.pose, cameras.pose, rtol=0, atol=1e-5)
+    origins, directions = rays(cameras.sized(32))
     for i in (0, 17):
         o, d = train.picture_rays(i)
         torch.testing.assert_close(o * train.radius + train.centre, origins[i], rtol=0, atol=1e-4)
@@ -92,7 +94,13 @@ def test_the_ball_of_wide_pictures_holds_what_is_at_their_sides(copy):
     assert capture.radius == pytest.approx(1.1 * 2.85 * math.sin(math.atan(2 * half)), rel=1e-4)
     assert capture.radius > 1.7 * square
     ring = turntable(9, elevation=0.0)
-    level = Capture(**{**capture.__dict__, "pose": ring.pose[:5], "rgba": torch.full_like(capture.rgba, 255)})
+    level = Capture(
+        **{
+            **capture.__dict__,
+            "cameras": replace(capture.cameras, pose=ring.pose[:5]),
+            "rgba": torch.full_like(capture.rgba, 255),
+        }
+    )
     hull = carve(level, 48)
     assert not hull[..., 0].any() and not hull[..., -1].any(), "what is above and below all pictures is empty"
     assert hull[:, :, 24].sum() > 0.9 * math.pi * 24**2
@@ -110,20 +118,20 @@ def test_the_layouts_of_the_three_families_are_read(copy):
     for frame in values["frames"]:  # nerf_synthetic: an angle, no ending
         frame["file_path"] = "./" + frame["file_path"].removesuffix(".png")
     (copy / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
-    torch.testing.assert_close(read_capture(copy)[0].focal, whole.focal)
+    torch.testing.assert_close(read_capture(copy)[0].cameras.focal, whole.cameras.focal)
     del values["camera_angle_x"]  # nerfstudio: focal lengths of each frame, for pictures of another size
     for frame in values["frames"]:
         frame |= {"fl_x": 4 * focal, "fl_y": 4 * focal, "cx": 64.0, "cy": 64.0, "w": 128, "h": 128}
     (copy / "transforms.json").write_text(json.dumps(values), encoding="utf-8")
     again = read_capture(copy)[0]
-    torch.testing.assert_close(again.focal, whole.focal)
-    torch.testing.assert_close(again.middle, whole.middle)
+    torch.testing.assert_close(again.cameras.focal, whole.cameras.focal)
+    torch.testing.assert_close(again.cameras.middle, whole.cameras.middle)
 
 
 def test_pictures_are_made_smaller_with_their_cameras(folder):
     small, whole = read_capture(folder, size=16)[0], read_capture(folder)[0]
     assert small.size == (16, 16)
-    torch.testing.assert_close(small.focal, whole.focal / 2)
+    torch.testing.assert_close(small.cameras.focal, whole.cameras.focal / 2)
     mean = whole.pictures().unflatten(1, (16, 2)).unflatten(3, (16, 2)).mean((2, 4))
     assert (small.pictures() - mean).abs().max() < 0.02  # alpha is multiplied in before pixels are averaged
 
@@ -274,9 +282,9 @@ def test_a_fit_learns_resumes_bit_for_bit_and_stops_early_without_harm(folder, t
     for a, b in zip(whole.field.parameters(), resumed.field.parameters()):
         assert torch.equal(a, b)
     o, d = held_out.picture_rays(0)
-    full, stopped = (render_rays(whole.field, whole.occupancy, o, d, 48, view=True, stop=s) for s in (0.0, 1e-3))
+    full, stopped = (render_rays(whole.field, whole.occupancy, o, d, samples=48, stop=s) for s in (0.0, 1e-3))
     assert (full.rgb - stopped.rgb).abs().max() < 5e-3
-    pieces = render_rays(whole.field, whole.occupancy, o, d, 48, view=True, chunk=700)
+    pieces = render_rays(whole.field, whole.occupancy, o, d, samples=48, chunk=700)
     torch.testing.assert_close(pieces.rgb, full.rgb, rtol=0, atol=1e-5)
 
 
@@ -286,7 +294,7 @@ def test_pieces_have_the_gradient_of_the_whole(folder):
     o, d = train.picture_rays(2)
     for chunk in (1 << 18, 500):
         run.field.zero_grad()
-        render_rays(run.field, None, o, d, 24, view=True, chunk=chunk).rgb.square().sum().backward()
+        render_rays(run.field, None, o, d, samples=24, chunk=chunk).rgb.square().sum().backward()
         gradients.append([p.grad.clone() for p in run.field.parameters()])
     for a, b in zip(*gradients):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5 * a.abs().max().item())
@@ -356,6 +364,7 @@ def test_scores_of_shapes_know_the_truth_and_a_shift():
     moved.vertices = moved.vertices + np.array([0.3, 0, 0])
     assert near < 0.02 < chamfer(moved, truth, 5000)
 
+    @Matte
     def field(p):
         return torch.sigmoid(-thing.distance(p) / 0.005) * 300, torch.full_like(p, 0.5)
 

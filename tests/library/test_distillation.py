@@ -36,7 +36,7 @@ def untimed(records):
 
 def pictures(dream, count=4, size=32):
     cameras = turntable(count)
-    return dream.volume.pictures(cameras.pose, cameras.fov, size)
+    return dream.volume.pictures(cameras, size)
 
 
 def test_a_seed_fixes_a_dream_bit_for_bit_and_across_a_resume(prior, tmp_path):

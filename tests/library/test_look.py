@@ -6,7 +6,7 @@ import torch
 from dreamtext_lib.distillation.look import choose_shading, lit, look
 from dreamtext_lib.distillation.recipe import Light, Recipe, Regular
 from dreamtext_lib.distillation.regularisers import entropy, manifold, presence, regulariser
-from dreamtext_lib.radiance.cameras import rays
+from dreamtext_lib.radiance.cameras import orbit, rays
 from dreamtext_lib.radiance.occupancy import Occupancy
 from dreamtext_lib.radiance.volume import Volume
 
@@ -21,7 +21,7 @@ class Ball(torch.nn.Module):
     def density(self, points):
         return 60.0 * torch.sigmoid((self.radius - points.norm(dim=-1)) * 40)
 
-    def forward(self, points):
+    def forward(self, points, directions=None):
         return self.density(points), self.colour.expand(len(points), 3)
 
 
@@ -81,8 +81,8 @@ def test_a_purpose_draws_for_itself():
 
 def test_the_lamp_stands_where_the_recipe_says():
     v = volume()
-    pose = torch.tensor([[[0.0, 0, 1, 3], [1, 0, 0, 0], [0, 1, 0, 0]]])  # from +x, z up
-    o, d = rays(pose, torch.tensor([30.0]), 33)
+    camera = orbit(0.0, 0.0, 3.0, 30.0, size=33)  # from +x, z up
+    o, d = rays(camera)
     seen = v.render(o.reshape(-1, 3), d.reshape(-1, 3), 64)
     at_camera = Light(ambient=0.0, lamp_lift=0.0, lamp_spread=0.0)
     bright = lit(v, at_camera, "textureless", seen, o, torch.Generator()).view(33, 33, 3)

@@ -11,9 +11,9 @@ import torch
 import trimesh
 from torch import Tensor
 
-from dreamtext_lib.radiance.cameras import rays, turntable
+from dreamtext_lib.radiance.cameras import orbit, rays, turntable
 from dreamtext_lib.radiance.encoding import HashGrid
-from dreamtext_lib.radiance.field import HashField, blob
+from dreamtext_lib.radiance.field import HashField, Matte, blob
 from dreamtext_lib.radiance.mesh import extract, surface_density, write_mesh
 from dreamtext_lib.radiance.occupancy import Occupancy
 from dreamtext_lib.radiance.rendering import composite, render_rays, transmittance, weights
@@ -25,6 +25,7 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+@Matte
 def ball(points: Tensor, radius: float = 0.6, density: float = 200.0) -> tuple[Tensor, Tensor]:
     """A ball with an edge 0.02 wide, red where x > 0 and blue elsewhere."""
     inside = torch.sigmoid((radius - points.norm(dim=-1)) / 0.005) * density
@@ -34,7 +35,7 @@ def ball(points: Tensor, radius: float = 0.6, density: float = 200.0) -> tuple[T
 
 def camera_rays(size: int) -> tuple[Tensor, Tensor]:
     cameras = turntable(1)
-    origins, directions = rays(cameras.pose, cameras.fov, size)
+    origins, directions = rays(cameras.sized(size))
     return origins[0], directions[0]
 
 
@@ -90,7 +91,7 @@ def test_a_seed_fixes_field_occupancy_render_and_gradients_bit_for_bit() -> None
         generator = torch.Generator().manual_seed(3)
         field, occupancy = HashField(generator=generator), Occupancy()
         occupancy.update(field.density, generator)
-        rendered = render_rays(field, occupancy, *camera_rays(16), 24, generator=generator)
+        rendered = render_rays(field, occupancy, *camera_rays(16), samples=24, generator=generator)
         rendered.rgb.square().sum().backward()
         return [*rendered, occupancy.density, *(p.grad for p in field.parameters())]
 
@@ -172,11 +173,12 @@ def test_a_homogeneous_ball_follows_beer_and_lambert(generator: torch.Generator)
     cross = torch.linalg.cross(origins, directions).norm(dim=-1)  # distance of the ray from the centre
     chord = 2 * (0.9**2 - cross**2).clamp(min=0).sqrt()
 
+    @Matte
     def fog(points: Tensor) -> tuple[Tensor, Tensor]:
         return torch.full_like(points[:, 0], 1.3), torch.full_like(points, 0.25)
 
     for source in (None, generator):
-        rendered = render_rays(fog, None, origins, directions, 10, radius=0.9, generator=source)
+        rendered = render_rays(fog, None, origins, directions, samples=10, radius=0.9, generator=source)
         torch.testing.assert_close(rendered.opacity, 1 - torch.exp(-1.3 * chord), atol=1e-4, rtol=0)
         torch.testing.assert_close(rendered.rgb, 0.25 * rendered.opacity[:, None].expand(-1, 3))
         torch.testing.assert_close(rendered.weights.sum(-1), rendered.opacity)
@@ -185,7 +187,7 @@ def test_a_homogeneous_ball_follows_beer_and_lambert(generator: torch.Generator)
 
 def test_an_opaque_ball_has_the_depth_point_and_colour_of_its_surface() -> None:
     origins, directions = torch.tensor([[3.0, 0, 0], [0, 3.0, 0.3]]), torch.tensor([[-1.0, 0, 0], [0, -1.0, 0]])
-    rendered = render_rays(ball, None, origins, directions, 400)
+    rendered = render_rays(ball, None, origins, directions, samples=400)
     expected = torch.tensor([[0.6, 0, 0], [0, math.sqrt(0.36 - 0.09), 0.3]])
     torch.testing.assert_close(rendered.point, expected, atol=0.02, rtol=0)
     torch.testing.assert_close(rendered.depth, 3 - expected.amax(-1), atol=0.02, rtol=0)
@@ -199,12 +201,13 @@ def test_skipping_empty_space_changes_nothing_but_the_cost() -> None:
     occupancy.update(lambda p: ball(p)[0])
     asked = []
 
+    @Matte
     def counted(points: Tensor) -> tuple[Tensor, Tensor]:
         asked.append(len(points))
         return ball(points)
 
-    skipped = render_rays(counted, occupancy, origins, directions, 32)
-    full = render_rays(counted, None, origins, directions, 32)
+    skipped = render_rays(counted, occupancy, origins, directions, samples=32)
+    full = render_rays(counted, None, origins, directions, samples=32)
     assert asked[0] < 0.6 * asked[1]
     solid = full.opacity > 0.1  # the depth of a fainter ray hangs on the tail that was skipped
     for a, b in zip(skipped, full, strict=True):
@@ -215,38 +218,39 @@ def test_skipping_empty_space_changes_nothing_but_the_cost() -> None:
 def test_rays_beside_or_behind_the_sphere_are_never_asked() -> None:
     origins, directions = camera_rays(20)
 
+    @Matte
     def unreachable(points: Tensor) -> tuple[Tensor, Tensor]:
         assert len(points) == 0
         return points[:, 0], points
 
     aside = torch.linalg.cross(origins, directions).norm(dim=-1) > 1
     assert 0 < aside.sum() < 400
-    render_rays(unreachable, None, origins[aside], directions[aside], 8)
-    render_rays(unreachable, None, origins, -directions, 8)
+    render_rays(unreachable, None, origins[aside], directions[aside], samples=8)
+    render_rays(unreachable, None, origins, -directions, samples=8)
 
 
 def test_a_field_learns_a_ball_from_its_views(generator: torch.Generator) -> None:
     field, occupancy = HashField(generator=generator), Occupancy()
     cameras = turntable(8)
-    origins, directions = (q.flatten(0, 1) for q in rays(cameras.pose, cameras.fov, 24))
+    origins, directions = (q.flatten(0, 1) for q in rays(cameras.sized(24)))
     with torch.no_grad():
-        truth = render_rays(ball, None, origins, directions, 80)
+        truth = render_rays(ball, None, origins, directions, samples=80)
         truth = composite(truth.rgb, truth.opacity, 1.0)
     optimiser = torch.optim.Adam(field.parameters(), 2e-2, betas=(0.9, 0.99), eps=1e-15)
     for step in range(80):
         if step % 10 == 0:
             occupancy.update(field.density, generator)
         batch = torch.randint(len(truth), (600,), generator=generator)
-        seen = render_rays(field, occupancy, origins[batch], directions[batch], 24, generator=generator)
+        seen = render_rays(field, occupancy, origins[batch], directions[batch], samples=24, generator=generator)
         loss = (composite(seen.rgb, seen.opacity, 1.0) - truth[batch]).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    between = turntable(8)._replace(azimuth=torch.arange(8) * 45.0 + 20)  # views it has not seen
-    origins, directions = (q.flatten(0, 1) for q in rays(between.pose, between.fov, 24))
+    between = orbit(torch.arange(8) * 45.0 + 20, 15.0)  # views it has not seen
+    origins, directions = (q.flatten(0, 1) for q in rays(between.sized(24)))
     with torch.no_grad():
-        seen = render_rays(field, occupancy, origins, directions, 48)
-        truth = render_rays(ball, None, origins, directions, 80)
+        seen = render_rays(field, occupancy, origins, directions, samples=48)
+        truth = render_rays(ball, None, origins, directions, samples=80)
         error = composite(seen.rgb, seen.opacity, 1.0) - composite(truth.rgb, truth.opacity, 1.0)
     assert -10 * error.square().mean().log10() > 22
     mesh = extract(field, resolution=48)
@@ -258,7 +262,7 @@ def test_packed_rendering_equals_the_loop_over_rays(generator: torch.Generator) 
     field = HashField(HashGrid(2, 2, 8, 3, 6, generator=generator), hidden=8, generator=generator).double()
     field.grid.table.data.normal_(generator=generator)
     origins, directions = (q.double() for q in camera_rays(5))
-    rendered = render_rays(field, None, origins, directions, 9)
+    rendered = render_rays(field, None, origins, directions, samples=9)
     target = torch.rand(25, 3, generator=generator, dtype=torch.float64)
     composite(rendered.rgb, rendered.opacity, 0.7).sub(target).square().sum().backward()
     packed = [p.grad.clone() for p in field.parameters()]
@@ -290,7 +294,7 @@ def test_rays_that_meet_nothing_have_zero_gradients() -> None:
     )
     for occupancy, (origins, directions) in ((nowhere, hit), (None, miss)):
         field.zero_grad()
-        rendered = render_rays(field, occupancy, origins, directions, 12)
+        rendered = render_rays(field, occupancy, origins, directions, samples=12)
         assert all(q.isfinite().all() for q in rendered) and (rendered.opacity == 0).all()
         normal = surface_normals(field, rendered)
         lit = shade("lambertian", rendered.rgb, rendered.opacity, normal, torch.tensor([1.0, 0, 0]))
@@ -303,10 +307,11 @@ def test_extreme_fields_have_finite_gradients(scale: float) -> None:
     factor = torch.tensor(scale, requires_grad=True)
     colour = torch.tensor(0.5, requires_grad=True)
 
+    @Matte
     def field(points: Tensor) -> tuple[Tensor, Tensor]:
         return factor * ball(points)[0], colour * torch.ones_like(points)
 
-    rendered = render_rays(field, None, *camera_rays(8), 16)
+    rendered = render_rays(field, None, *camera_rays(8), samples=16)
     normal = surface_normals(field, rendered)
     lit = shade("lambertian", rendered.rgb, rendered.opacity, normal, torch.tensor([1.0, 0, 0]))
     (composite(lit, rendered.opacity, 0.2).square().sum() + rendered.depth.sum()).backward()
@@ -315,7 +320,7 @@ def test_extreme_fields_have_finite_gradients(scale: float) -> None:
 
 def test_render_rejects_other_shapes_and_composite_broadcasts() -> None:
     with pytest.raises(ValueError, match=r"rays must be \(R, 3\)"):
-        render_rays(ball, None, torch.zeros(1, 4, 3), torch.zeros(1, 4, 3), 8)
+        render_rays(ball, None, torch.zeros(1, 4, 3), torch.zeros(1, 4, 3), samples=8)
     rgb, opacity = torch.full((2, 3), 0.2), torch.tensor([0.25, 1.0])
     expected = torch.tensor([[0.95, 0.95, 0.95], [0.2, 0.2, 0.2]])
     torch.testing.assert_close(composite(rgb, opacity, 1.0), expected)
@@ -327,6 +332,7 @@ def test_render_rejects_other_shapes_and_composite_broadcasts() -> None:
 
 
 def test_normals_of_a_ball_point_outward_and_flat_space_has_none(generator: torch.Generator) -> None:
+    @Matte
     def soft(points: Tensor) -> tuple[Tensor, Tensor]:
         return torch.nn.functional.softplus(blob(points)), points
 
@@ -334,12 +340,12 @@ def test_normals_of_a_ball_point_outward_and_flat_space_has_none(generator: torc
     normal = normals_at(soft, 0.4 * outward)
     assert (normal * outward).sum(-1).min() > 0.995
     torch.testing.assert_close(normal.norm(dim=-1), torch.ones(50))
-    assert (normals_at(lambda p: (torch.ones(len(p)), p), outward).abs() < 1e-2).all()
+    assert (normals_at(Matte(lambda p: (torch.ones(len(p)), p)), outward).abs() < 1e-2).all()
 
 
 def test_surface_normals_reach_the_field_and_skip_faint_rays(generator: torch.Generator) -> None:
     field = HashField(generator=generator)
-    rendered = render_rays(field, None, *camera_rays(16), 32)
+    rendered = render_rays(field, None, *camera_rays(16), samples=32)
     normal = surface_normals(field, rendered, least=0.05)
     solid = rendered.opacity > 0.05
     assert (normal[~solid] == 0).all() and (normal[solid].norm(dim=-1) > 0.9).all()
@@ -403,13 +409,14 @@ def test_mesh_of_a_fresh_field_has_the_size_of_its_silhouette() -> None:
     axis = torch.linspace(0, 1, 201)
     origins = torch.stack([torch.full_like(axis, 3.0), axis, 0 * axis], -1)
     with torch.no_grad():
-        rendered = render_rays(field, None, origins, torch.tensor([[-1.0, 0, 0]]).expand(201, 3), 200)
+        rendered = render_rays(field, None, origins, torch.tensor([[-1.0, 0, 0]]).expand(201, 3), samples=200)
     silhouette = axis[(rendered.opacity > 0.5).sum() - 1].item()
     assert mesh.is_watertight
     assert np.linalg.norm(mesh.vertices, axis=1).mean() == pytest.approx(silhouette, abs=2 / 47)
 
 
 def test_small_floaters_go_and_large_parts_stay() -> None:
+    @Matte
     def three(points: Tensor) -> tuple[Tensor, Tensor]:
         parts = [((0.0, 0.0, -0.3), 0.4), ((0.0, 0.0, 0.5), 0.3), ((0.7, 0.0, 0.3), 0.07)]
         inside = [torch.sigmoid((r - (points - torch.tensor(c)).norm(dim=-1)) / 0.01) for c, r in parts]
@@ -420,18 +427,18 @@ def test_small_floaters_go_and_large_parts_stay() -> None:
 
 
 def test_a_field_that_reaches_the_sphere_is_closed() -> None:
-    mesh = extract(lambda p: (torch.full_like(p[:, 0], 50.0), torch.ones_like(p)), resolution=32)
+    mesh = extract(Matte(lambda p: (torch.full_like(p[:, 0], 50.0), torch.ones_like(p))), resolution=32)
     assert mesh.is_watertight and mesh.bounds.min() < -0.9 and mesh.bounds.max() > 0.9
 
 
 def test_empty_and_broken_fields_are_named() -> None:
     for density in (0.0, 1e-3):
         with pytest.raises(ValueError, match="the field is empty"):
-            extract(lambda p, d=density: (torch.full_like(p[:, 0], d), p), resolution=24)
+            extract(Matte(lambda p, d=density: (torch.full_like(p[:, 0], d), p)), resolution=24)
     with pytest.raises(ValueError, match="below the level 500"):
         extract(ball, resolution=24, threshold=500.0)
     with pytest.raises(ValueError, match="not finite"):
-        extract(lambda p: (p[:, 0] * float("nan"), p), resolution=24)
+        extract(Matte(lambda p: (p[:, 0] * float("nan"), p)), resolution=24)
     with pytest.raises(ValueError, match="empty"):
         surface_density(torch.zeros(4, 4, 4), 0.1)
 

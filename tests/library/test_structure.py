@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from dreamtext_lib.capture.structure import (
     write_capture,
 )  # fmt: skip
 from dreamtext_lib.capture.wall import cut_out
-from dreamtext_lib.radiance.cameras import Cameras, orbit, rays, turntable
+from dreamtext_lib.radiance.cameras import orbit, rays, turntable
 from dreamtext_lib.radiance.lens import undistort
 from dreamtext_lib.toybox.objects import ToyObject
 from dreamtext_lib.toybox.stage import film, noise
@@ -41,7 +42,7 @@ def turned(degrees: float) -> torch.Tensor:
 @pytest.fixture
 def poses():
     angles = torch.linspace(0, 300, 7, dtype=torch.float64)
-    return orbit(angles, 10 + angles / 10, torch.full((7,), 2.85, dtype=torch.float64))
+    return orbit(angles, 10 + angles / 10).pose
 
 
 def pictures(folder, count=4, size=(20, 16)):
@@ -86,7 +87,8 @@ def test_pose_errors_are_degrees_and_shares_of_the_distance(poses):
 
 
 def test_project_inverts_the_rays(poses):
-    origins, directions = rays(poses, torch.full((7,), 41.0, dtype=torch.float64), 5, 8)
+    around = orbit(torch.zeros(7, dtype=torch.float64), 0.0).sized(5, 8)
+    origins, directions = rays(replace(around, pose=poses))
     lens = Intrinsics(2.5 / np.tan(np.deg2rad(20.5)), 2.5 / np.tan(np.deg2rad(20.5)), 4.0, 2.5, 8, 5)
     depth = torch.linspace(1, 4, 40, dtype=torch.float64)[:, None]
     for i in range(7):
@@ -225,7 +227,7 @@ def test_the_stage_is_exact_and_does_not_move():
 def test_colmap_finds_the_cameras_of_a_film(tmp_path):
     pytest.importorskip("pycolmap")
     along = torch.linspace(0, 1, 14)
-    cameras = Cameras(130 * along, 12 + 25 * along, torch.full((14,), 2.85), torch.full((14,), 41.0))
+    cameras = orbit(130 * along, 12 + 25 * along)
     write_video(film(ToyObject("teapot", "blue"), cameras, size=160).rgb, tmp_path / "v.mp4")
     frames_of_video(tmp_path / "v.mp4", tmp_path / "images", 14)
     found = reconstruct(tmp_path / "images")
@@ -247,7 +249,7 @@ def test_colmap_finds_the_bend_of_a_lens(tmp_path):
     pytest.importorskip("pycolmap")
     along, size, k1 = torch.linspace(0, 1, 14), 240, -0.6
     focal = size / 2 / np.tan(np.deg2rad(20.5))
-    cameras = Cameras(130 * along, 12 + 25 * along, torch.full((14,), 2.85), torch.full((14,), 41.0))
+    cameras = orbit(130 * along, 12 + 25 * along)
     shots = film(ToyObject("teapot", "blue"), cameras, size=size).rgb.permute(0, 3, 1, 2)
     at = (torch.stack(torch.meshgrid(*[torch.arange(size) + 0.5] * 2, indexing="xy"), -1) - size / 2) / focal
     lens = torch.tensor([k1, 0, 0, 0, 0, 0, 0]).expand(size**2, 7)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from dreamtext_lib.radiance.cameras import Cameras, rays, sample_cameras, turntable, view_word
+from dreamtext_lib.radiance.cameras import orbit, rays, sample_cameras, turntable, view_word
 from dreamtext_lib.toybox import shapes
 from dreamtext_lib.toybox.classes import ACCENTS, CLASSES, FORMS
 from dreamtext_lib.toybox.colours import (
@@ -40,7 +40,7 @@ from dreamtext_lib.toybox.objects import (
 from dreamtext_lib.toybox.render import render, studio
 
 SPOKEN = (COLOUR_NAMES, PATTERNS, SHAPE_NAMES)
-FRONT = Cameras(*(torch.tensor([v]) for v in (0.0, 10.0, 2.85, 41.0)))
+FRONT = orbit(0.0, 10.0)
 
 
 def points(count: int = 20_000, seed: int = 0) -> torch.Tensor:
@@ -88,7 +88,7 @@ def test_fourteen_classes_with_a_front_unlike_the_back():
     assert len(CLASSES) == 14
     for name in CLASS_NAMES:
         thing = ToyObject(name, "green")
-        cameras = Cameras(*(torch.tensor(v) for v in ([0.0, 180.0], [10.0, 10.0], [2.85, 2.85], [41.0, 41.0])))
+        cameras = orbit([0.0, 180.0], 10.0)
         front, back = render([thing, thing], cameras, 64, studio(cameras)).rgb
         assert (front - back.flip(1)).abs().amax(-1).gt(0.15).float().mean() > 0.005, name
 
@@ -97,7 +97,7 @@ def test_picture_agrees_with_the_exact_shape():
     thing = ToyObject("cactus", "blue", "spotted", "wide")
     cameras = turntable(3)
     picture = render([thing] * 3, cameras, 40)
-    o, d = rays(cameras.pose, cameras.fov, 40)
+    o, d = rays(cameras.sized(40))
     hit = (picture.alpha == 1).reshape(3, -1)
     surface = o + picture.depth.reshape(3, -1, 1) * d
     assert thing.distance(surface[hit]).abs().max() < 0.01
@@ -166,7 +166,7 @@ def test_forms_of_a_batch_are_each_its_own():
     things, cameras = [random_object(rng, "teddy") for _ in range(5)], turntable(5)
     together = render(things, cameras, 32).rgb
     for i, thing in enumerate(things):
-        alone = render([thing], Cameras(*(v[i : i + 1] for v in cameras)), 32).rgb[0]
+        alone = render([thing], cameras[i], 32).rgb[0]
         torch.testing.assert_close(together[i], alone, atol=1e-4, rtol=0)
 
 
@@ -287,7 +287,7 @@ def test_cameras_look_at_the_origin():
     torch.testing.assert_close(pose[:, :, :3].transpose(1, 2) @ pose[:, :, :3], identity, atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.linalg.det(pose[:, :, :3]), torch.ones(200))
     torch.testing.assert_close(pose[:, :, 3], pose[:, :, 2] * cameras.radius[:, None])
-    _, d = rays(pose, cameras.fov, 2)
+    _, d = rays(cameras.sized(2))
     torch.testing.assert_close(d.mean(1) / d.mean(1).norm(dim=-1, keepdim=True), -pose[:, :, 2], atol=1e-5, rtol=0)
 
 
