@@ -59,24 +59,24 @@ def words(label: list[int]) -> Words:
 Part = tuple[np.ndarray, ...]  # the five tensors of a batch, as arrays
 
 
-def batch(seed: int, index: int, size: int, front_bias: float) -> Part:
+def batch(seed: int, index: int, size: int, front_bias: float, device: str = "cpu") -> Part:
     """Batch `index` of the dataset `seed`: BATCH renders of one class, with all that a `Dataset` holds."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the same bytes on any machine, and a process a core is faster
     try:
-        return drawn(seed, index, size, front_bias)
+        return drawn(seed, index, size, front_bias, device)
     finally:
         torch.set_num_threads(threads)
 
 
-def drawn(seed: int, index: int, size: int, front_bias: float) -> Part:
+def drawn(seed: int, index: int, size: int, front_bias: float, device: str) -> Part:
     """What `batch` returns, on as many threads as are set."""
     rng = np.random.default_rng((seed, index))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     cameras = sample_cameras(BATCH, generator, front_share=front_bias)
     name = CLASS_NAMES[index % len(CLASS_NAMES)]
     things = [random_object(rng, name) for _ in range(BATCH)]
-    picture = render(things, cameras, size, random_look(cameras, rng))
+    picture = render(things, cameras.to(device), size, random_look(cameras, rng))
     angles = torch.stack([cameras.azimuth, cameras.elevation], -1)
     labels, clear = [], []
     for thing, (azimuth, elevation) in zip(things, angles.tolist()):
@@ -85,7 +85,7 @@ def drawn(seed: int, index: int, size: int, front_bias: float) -> Part:
         labels.append((CLASS_NAMES.index(c), COLOUR_NAMES.index(k), PATTERNS.index(p), SHAPE_NAMES.index(s), view))
         clear.append((*thing.clear, True))
     return (
-        (picture.rgb * 255 + 0.5).byte().numpy(),
+        (picture.rgb * 255 + 0.5).byte().cpu().numpy(),
         np.array(labels, dtype=np.int64),
         np.array(clear),
         np.array([thing.numbers for thing in things], dtype=np.float32),
@@ -93,11 +93,16 @@ def drawn(seed: int, index: int, size: int, front_bias: float) -> Part:
     )
 
 
-def batches(count: int, seed: int = 0, size: int = 64, front_bias: float = 0.0, workers: int = 2) -> Iterator[Part]:
-    """Batches of 16 renders, in order, until there are `count`; classes take turns."""
+def batches(
+    count: int, seed: int = 0, size: int = 64, front_bias: float = 0.0, workers: int = 2, device: str = "cpu"
+) -> Iterator[Part]:
+    """Batches of 16 renders, in order, until there are `count`; classes take turns.
+
+    On another device than the CPU they are rendered by this process alone, and rounded differently there.
+    """
     jobs = range(-(-count // BATCH))
-    arguments = ([seed] * len(jobs), jobs, [size] * len(jobs), [front_bias] * len(jobs))
-    if workers < 2:
+    arguments = ([seed] * len(jobs), jobs, [size] * len(jobs), [front_bias] * len(jobs), [device] * len(jobs))
+    if workers < 2 or device != "cpu":
         yield from map(batch, *arguments)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

@@ -63,7 +63,7 @@ def random_look(cameras: Cameras, rng: np.random.Generator) -> Look:
 
 @torch.no_grad()
 def render(things: Sequence[ToyObject], cameras: Cameras, size: int = 64, look: Look | None = None) -> Picture:
-    """Render B objects of one class, each from its own camera, at size x size pixels.
+    """Render B objects of one class, each from its own camera, at size x size pixels, where the cameras' tensors are.
 
     Raises ValueError if the objects are of several classes or are not as many as the cameras.
     """
@@ -72,25 +72,26 @@ def render(things: Sequence[ToyObject], cameras: Cameras, size: int = 64, look: 
         raise ValueError(f"render takes one class at a time and a camera each, not {names} and {len(cameras)}")
     if size < 1:
         raise ValueError(f"a picture of {size} pixels cannot be rendered; use a size of at least 1")
-    name, look = names.pop(), look or studio(cameras)
+    name, look, device = names.pop(), look or studio(cameras), cameras.pose.device
+    light, ambient, background = (v.to(device) for v in (look.light, look.ambient, look.background))
 
     origins, directions = rays(cameras.sized(size))  # (B, H*W, 3)
-    scale = torch.tensor([thing.scale for thing in things])  # (B, 3)
-    form = torch.tensor([thing.form for thing in things])  # (B, F)
-    picture = torch.arange(count).repeat_interleave(size * size)  # (B*H*W,) the picture of each ray
+    scale = torch.tensor([thing.scale for thing in things], device=device)  # (B, 3)
+    form = torch.tensor([thing.form for thing in things], device=device)  # (B, F)
+    picture = torch.arange(count, device=device).repeat_interleave(size * size)  # (B*H*W,) the picture of each ray
     origins, directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
     footprint = (2 * torch.tan(torch.deg2rad(cameras.fov) / 2) / size)[picture]  # a pixel's width at distance 1
 
     t, coverage = trace(name, form[picture], origins, directions, scale[picture], footprint)
     ray = (coverage > 0).nonzero()[:, 0]
-    rgb = look.background[picture].clone()
+    rgb = background[picture].clone()
     normal, depth = torch.zeros_like(rgb), torch.full_like(t, torch.inf)
     if len(ray):
         at, k = origins[ray] + t[ray, None] * directions[ray], picture[ray]
         n = normals(name, form[k], at, scale[k])
         albedo = paint(things, at / scale[k], k, footprint[ray] * t[ray])
-        lambert = (n * look.light[k]).sum(-1).clamp(min=0)
-        colour = albedo * (look.ambient[k] + (1 - look.ambient[k]) * lambert)[:, None]
+        lambert = (n * light[k]).sum(-1).clamp(min=0)
+        colour = albedo * (ambient[k] + (1 - ambient[k]) * lambert)[:, None]
         rgb[ray] = torch.lerp(rgb[ray], colour, coverage[ray, None])
         normal[ray], depth[ray] = n, t[ray]
     shape = (count, size, size)
@@ -132,7 +133,7 @@ def trace(
 def normals(name: str, form: Tensor, points: Tensor, scale: Tensor, step: float = 0.004) -> Tensor:
     """Unit normals (N, 3) at points (N, 3) of the scaled objects: the distance's gradient on a tetrahedron."""
     p, numbers = (points / scale).unbind(-1), form.unbind(-1)
-    corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * step
+    corners = points.new_tensor([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * step
     slope = sum(c * distance(name, tuple(p[i] + c[i] for i in range(3)), numbers)[:, None] for c in corners)
     return normalize(slope / scale, dim=-1)
 
@@ -143,9 +144,9 @@ def paint(things: Sequence[ToyObject], p: Tensor, k: Tensor, width: Tensor) -> T
     Stripes are bands along z, every second one in the second paint; spots are balls of it on a cubic lattice.
     """
     main, second, accent, form = (
-        torch.tensor([getattr(t, field) for t in things])[k] for field in ("colour", "second", "accent", "form")
+        p.new_tensor([getattr(t, field) for t in things])[k] for field in ("colour", "second", "accent", "form")
     )  # (N, 3) thrice, (N, F)
-    pattern, grain = torch.tensor([(PATTERNS.index(t.pattern), t.grain) for t in things])[k].unbind(-1)  # (N,)
+    pattern, grain = p.new_tensor([(PATTERNS.index(t.pattern), t.grain) for t in things])[k].unbind(-1)  # (N,)
     band = (p[:, 2] - 0.5 * grain) / (2 * grain)
     stripe = grain * (0.5 - 2 * (band - band.round()).abs())  # > 0 on every second band
     lattice = 1.5625 * grain  # between the middles of the spots
@@ -153,6 +154,6 @@ def paint(things: Sequence[ToyObject], p: Tensor, k: Tensor, width: Tensor) -> T
     spot = (0.36 - (cell - cell.round()).norm(dim=-1)) * lattice  # > 0 in balls
     signed = torch.where(pattern == 1, stripe, torch.where(pattern == 2, spot, -torch.ones_like(spot)))
     own = torch.lerp(main, second, (0.5 + signed / width).clamp(0, 1)[:, None])
-    fixed, is_main, is_accent = paints(things[0].name)
+    fixed, is_main, is_accent = (v.to(p.device) for v in paints(things[0].name))
     part = torch.stack([d for d, _ in CLASSES[things[0].name](p.unbind(-1), form.unbind(-1))]).argmin(0)  # (N,)
     return torch.where(is_main[part, None], own, torch.where(is_accent[part, None], accent, fixed[part]))

@@ -73,11 +73,12 @@ FURTHER = Budget(
 
 
 def data(work: Path, name: str, count: int) -> Dataset:
-    """The data set `name`, rendered if it is not there yet."""
+    """The data set `name`, rendered if it is not there yet, on a GPU where there is one."""
     path = work / f"{name}.safetensors"
     if not path.exists():
         bias = FRONT_BIAS if name == "front" else 0.0
-        parts = batches(count, SEEDS[name], architectures.PIXELS, bias)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        parts = batches(count, SEEDS[name], architectures.PIXELS, bias, device=device)
         write(gather(tqdm(parts, total=-(-count // BATCH), desc=f"render {name}", unit="batch"), count), path)
     return read(path)
 
