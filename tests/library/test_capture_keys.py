@@ -232,7 +232,9 @@ def test_a_pinhole_sees_nothing_behind_itself_and_a_fold_has_no_ray():
     assert project(points, torch.zeros(2, 7)).isfinite().all(-1).tolist() == [False, True]
     lens = torch.tensor([[-0.5, 0, 0, 0, 0, 0, 0]]).expand(3, 7)  # x (1 - x^2 / 2) rises up to 0.816, where it is 0.544
     assert has_ray(torch.tensor([[0.3, 0.0], [0.52, 0.0], [0.57, 0.0]]), lens).tolist() == [True, True, False]
-    assert undistort(torch.tensor([[0.57, 0.0]]), lens[:1]).isfinite().all()
+    beyond = torch.stack([torch.linspace(0.55, 3, 50), torch.zeros(50)], -1)  # each has a root on the other side
+    assert not has_ray(beyond, lens[:1].expand(50, 7)).any()
+    assert undistort(beyond, lens[:1].expand(50, 7)).isfinite().all()
     assert torch.allclose(distort(torch.tensor([[0.8, 0.0]]), lens[:1]), torch.tensor([[0.8 - 0.256, 0.0]]))
 
 
