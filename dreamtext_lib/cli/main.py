@@ -59,10 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # what a narrow terminal cannot show is shown as its number
             stream.reconfigure(errors="backslashreplace")
     try:
-        arguments = parser(argv).parse_args(argv)
-        status = import_module(f".{arguments.command}", __package__).run(arguments)
-        sys.stdout.flush()
-        return status
+        try:
+            arguments = parser(argv).parse_args(argv)
+            return import_module(f".{arguments.command}", __package__).run(arguments)
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -1,0 +1,100 @@
+"""What goes wrong is one sentence with the true reason, before any work; nothing is left behind or written over."""
+
+import errno
+import os
+
+import pytest
+from commands import run
+
+from dreamtext_lib.cli.failures import FAULT, explain
+
+TOO_LARGE = str(2**64)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A folder with one file and one folder in it, and no model within reach: a refusal comes before it is loaded."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    (tmp_path / "folder.glb").mkdir()
+    monkeypatch.setattr("dreamtext_lib.distillation.prior.load_prior", lambda *_: pytest.fail("a model was loaded"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sample", "a mug", "--out", "castle"], "a picture is written as .png, .jpg, .jpeg, .webp, not as 'castle'"),
+        (["sample", "a mug", "--out", "castle.pdf"], "not as 'castle.pdf'"),
+        (["sample", "a mug", "--out", "mine.png"], "--out 'mine.png' is there already"),
+        (["sample", "a mug", "--out", "folder.glb"], "--out 'folder.glb' is a folder; name a file"),
+        (["sample", "a mug", "--out", "mine.png/a.png"], "'mine.png/a.png' cannot be written: it is not a folder"),
+        (["sample", "a mug", "--out", "/proc/x/a.png"], "'/proc/x/a.png' cannot be written: "),
+        (["sample", "a mug", "--out", "x" * 300 + ".png"], "File name too long"),
+        (["sample", "a mug", "--count", "1000000"], "--count is 1000000; it must be a whole number in 1..100"),
+        (["sample", "a mug", "--steps", "5000"], "--steps is 5000; it must be a whole number in 1..1000"),
+        (["sample", "a mug", "--guidance", "nan"], "--guidance is nan; it must be a finite number"),
+        (["sample", "a mug", "--seed", "-1"], "argument --seed: '-1' is no whole number from 0 to 2^64 - 1"),
+        (["sample", "a r\udce9d mug"], "the prompt holds bytes that are no text"),
+        (["dream", "a mug", "--seed", TOO_LARGE], f"argument --seed: '{TOO_LARGE}' is no whole number"),
+        (["dream", "a mug", "--guidance", "nan"], "guidance is nan; it must be a finite number"),
+        (["dream", "a mug", "--out", "mine.png"], "--out 'mine.png' is a file; name a folder"),
+        (["dream", "a mug", "--out", "mine.png/run"], "cannot be written: it is not a folder"),
+        (["dream", "a mug", "--out", "/proc/run"], "'/proc/run/file' cannot be written: "),
+        (["dream", "--resume", "mine.png"], "'mine.png' holds no run"),
+        (["fit", "folder.glb", "--out", "/proc/run"], "'/proc/run/file' cannot be written: "),
+        (["view", "folder.glb", "--port", "99999"], "--port is 99999; it must be a whole number in 1..65535"),
+        (["view", "folder.glb", "--port", "0"], "--port is 0"),
+        (["view", "folder.glb", "--page", "mine.png"], "--page 'mine.png' is there already"),
+        (["view", "folder.glb"], "'folder.glb' holds no run"),
+        (["view", "mine.png"], "'mine.png' holds no run"),
+        (["export", "run", "--out", "folder.glb"], "--out 'folder.glb' is a folder; name a file"),
+        (["export", "run", "--out", "mine.png"], "--out 'mine.png' is there already"),
+        (["export", "run", "--out", "castle"], "a mesh is written as .glb, .obj or .ply, not as 'castle'"),
+        (["export", "run", "--out", "a.glb", "--resolution", "100000"], "--resolution is 100000"),
+        (["reconstruct", "folder.glb", "--out", "mine.png"], "--out 'mine.png' is a file; name a folder"),
+        (["reconstruct", "folder.glb", "--out", "/proc/new"], "cannot be written: "),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_refusal_is_one_true_sentence_before_any_work(arguments, words, tmp_path, capsys):
+    status, out, err = run(capsys, *arguments)
+    assert status in (1, 2) and out == "" and words in err
+    assert err.startswith("dreamtext: ") and err.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.glb", "mine.png"]
+    assert (tmp_path / "mine.png").read_bytes() == b"mine" and not list((tmp_path / "folder.glb").iterdir())
+
+
+@pytest.mark.parametrize("command", ["sample", "dream"])
+def test_an_unknown_profile_is_named(command, capsys, monkeypatch):
+    monkeypatch.setenv("DREAMTEXT_PROFILE", "huge")
+    status, _, err = run(capsys, command, "a mug")
+    assert status == 1 and "DREAMTEXT_PROFILE is 'huge'" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "stopped"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a"), 1, "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), 1, "Permission denied: 'a'"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 1, "not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), 1, "not enough memory"),
+        (MemoryError(), 1, "not enough memory"),
+        (ImportError("No module named 'viser'"), 1, "dreamtext doctor"),
+        (UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "bad"), 1, "UTF-8"),
+        (ValueError("one thing\nand another"), 1, "one thing and another"),
+        (KeyError("x"), FAULT, "a fault of dreamtext, not yours: KeyError: 'x'"),
+        (ValueError(), FAULT, "a fault of dreamtext"),
+    ],
+)
+def test_every_error_has_a_sentence_and_a_status(error, status, words, capsys, monkeypatch):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("dreamtext_lib.cli.sample.run", fails)
+    got, out, err = run(capsys, "sample", "a mug")
+    assert (got, out) == (status, "") and words in err
+    assert err.startswith("dreamtext: ") and err.count("\n") == 1 and explain(error)[0] == status
+    monkeypatch.setenv("DREAMTEXT_TRACEBACK", "1")
+    with pytest.raises(type(error)):
+        run(capsys, "sample", "a mug")
