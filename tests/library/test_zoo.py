@@ -16,7 +16,7 @@ from dreamtext_lib.toybox.objects import vocabulary
 from dreamtext_lib.zoo import MODELS, PIPELINES, architectures, resolve, train_autoencoder, train_clip, train_unet
 from dreamtext_lib.zoo.make import Budget, Zoo
 from dreamtext_lib.zoo.negatives import KINDS, kind
-from dreamtext_lib.zoo.scores import sample_labels, samples
+from dreamtext_lib.zoo.scores import NEW_COLOURS, plain_objects, sample_labels, samples
 from dreamtext_lib.zoo.train_clip import change_one, fits, leave_out
 from dreamtext_lib.zoo.training import train
 from dreamtext_lib.zoo.zeroshot import COLUMNS, NOTHING, ZeroShot, sentence
@@ -61,6 +61,8 @@ def test_weights_are_safetensors_in_half_precision_and_small():
 def test_autoencoder(held):
     pipe = StableDiffusionPipeline.from_pretrained(MODELS / "tiny", safety_checker=None)
     assert train_autoencoder.psnr(pipe.vae, held.pixels(slice(128))) > FLOORS["autoencoder psnr"]
+    for name, rgb in NEW_COLOURS.items():
+        assert train_autoencoder.psnr(pipe.vae, plain_objects(rgb, 2)) > FLOORS["plain objects psnr"], name
     z = train_autoencoder.latents(pipe.vae, held) * pipe.vae.config.scaling_factor
     assert z.float().std() == pytest.approx(1, abs=0.1)
 
