@@ -21,7 +21,7 @@ import json, sys
 sys.path.insert(0, "tests")
 import mutants
 real = next(m for m in mutants.load() if m["equation"] == "4.30")
-harmless = real | {"new": real["old"] + "  # the same"}
+harmless = real | {"new": "(" + real["old"] + ")"}
 nonsense = real | {"new": real["old"] + ")"}
 mutants.warm_up()
 json.dump([result for result, _ in mutants.run_all([real, harmless, nonsense])], sys.stdout)
