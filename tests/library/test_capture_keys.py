@@ -147,7 +147,8 @@ def test_a_key_that_is_left_aside_changes_nothing_and_is_not_spoken_of(folder, k
 
 @pytest.mark.parametrize("key", REFUSED)
 def test_a_key_that_would_be_wrong_to_ignore_is_refused_by_name(folder, key):
-    assert not capture_with(folder, **{key: 0})[0].notes  # as exporters write what is not there
+    for nothing in (0, [0.0, 0]):  # as exporters write what is not there
+        assert not capture_with(folder, **{key: nothing})[0].notes
     text = refused(folder, frame={key: [0, 1]})
     assert f"'{key}'" in text and "frame 2" in text and ("; " in text or ": " in text)
     assert f"'{key}'" in refused(folder, **{key: 1.0})
@@ -335,7 +336,7 @@ def test_what_every_picture_hides_is_left_empty(folder):
 
 
 def test_a_pixel_that_is_made_of_hidden_ones_does_not_count(folder):
-    with_masks(folder, np.s_[8:16, 5:12])
+    with_masks(folder, np.s_[9:16, 5:12])
     counts = read_capture(folder, SIZE // 2)[0].counts[0]
     expected = torch.ones(SIZE // 2, SIZE // 2, dtype=torch.bool)
     expected[4:8, 2:6] = False
@@ -393,6 +394,7 @@ def test_the_splits_that_a_file_names_are_taken(folder):
     values = read(folder)
     write(folder, values | {"frames": [*values["frames"], values["frames"][3]], "train_filenames": []})
     assert len(capture_with(folder, test_filenames=[FRAMES[7]])[0]) == 8  # a picture that is listed twice is two
+    assert capture_with(folder, val_filenames=FRAMES[:2])[1].names == (FRAMES[7],)  # test_filenames go before them
 
 
 def test_frames_that_would_be_left_out_are_not_learned_in_silence(folder):
