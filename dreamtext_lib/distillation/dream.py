@@ -25,6 +25,9 @@ from .recipe import Recipe
 from .regularisers import regulariser
 from .score import injected, weighted
 
+PATIENCE = 5  # steps in a row with something that is not finite, after which a run stops
+ON_THE_WAY = ("the view", "the view's latent", "the model's answer", "the gradient of the field")
+
 
 class Record(NamedTuple):
     """What one step of a dream did."""
@@ -36,6 +39,7 @@ class Record(NamedTuple):
     view: str  # its view word
     shading: str
     nonfinite: int  # entries of slopes, at the latents and at the field's parameters, that were not finite: set to 0
+    culprit: str  # the first quantity on the way that was not finite, '' for none
     seconds: tuple[float, ...]  # renderer, autoencoder, U-Net, backward with optimiser
 
 
@@ -74,7 +78,7 @@ def distil(
         loss = injected(z.float(), gradient) / len(z) + regulariser(r.regular, prior, view, z, fraction)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        broken += mend(optimiser)
+        lost = mend(optimiser)
         optimiser.step()
         rates.step()
         if (step + 1) % r.voxels.renew_every == 0:
@@ -82,8 +86,11 @@ def distil(
         clock.lap()
 
         value, opacity = (gradient * towards).nanmean().item(), view.seen.opacity.mean().item()
-        word, seconds = view.cameras.words[0], tuple(clock.seconds)
-        yield Record(step + 1, value, opacity, int(t[0]), word, view.shading, broken, seconds)
+        word, seconds, culprit = view.cameras.words[0], tuple(clock.seconds), ""
+        if broken or lost:
+            clear = bool(view.rgb.isfinite().all()), bool(z.isfinite().all()), not broken
+            culprit = next((name for name, fine in zip(ON_THE_WAY, clear) if not fine), ON_THE_WAY[-1])
+        yield Record(step + 1, value, opacity, int(t[0]), word, view.shading, broken + lost, culprit, seconds)
 
 
 class Dream:
@@ -109,11 +116,20 @@ class Dream:
         return modules, optimisers
 
     def run(self) -> Iterator[Record]:
-        """The remaining steps, one record each."""
-        what = self.volume, self.prior, self.states, self.recipe, self.seed, self.optimiser
+        """The remaining steps, one record each.
+
+        Raises ValueError, which names the quantity, when something is not finite for `PATIENCE` steps in a row.
+        """
+        what, broken = (self.volume, self.prior, self.states, self.recipe, self.seed, self.optimiser), 0
         for record in distil(*what, arrow=self.arrow, start=self.step):
-            self.step = record.step
+            self.step, broken = record.step, broken + 1 if record.nonfinite else 0
             yield record
+            if broken == PATIENCE:
+                raise ValueError(
+                    f"stopped at step {record.step}: {record.culprit} was not finite for {PATIENCE} steps in a row"
+                    f" ({record.nonfinite} entries of a slope were lost in the last); check the model's weights and"
+                    " precision, or begin anew with smaller rates"
+                )
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""

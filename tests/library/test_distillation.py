@@ -161,6 +161,26 @@ def test_nan_from_the_prior_is_counted_and_moves_nothing(prior):
         assert pictures(dream).isfinite().all()
 
 
+def test_a_run_that_stays_broken_stops_and_says_why(prior):
+    class Burnt(Broken):
+        def encode_image(self, rgb):
+            return self.prior.encode_image(rgb) * torch.nan
+
+        def eps(self, x_t, t, states):
+            return self.prior.eps(x_t, t, states)
+
+    recipe, seen = SHORT.with_fields(steps=20, size=8, samples=4), []
+    for broken, good, words in ((Broken(prior, 2), 2, "the model's answer"), (Burnt(prior, 0), 0, "the view's latent")):
+        seen.clear()
+        with pytest.raises(ValueError) as error:
+            for record in Dream("a red mug", broken, recipe).run():
+                seen.append(record)
+        assert [r.step for r in seen] == list(range(1, good + 6))
+        assert str(error.value).startswith(f"stopped at step {good + 5}: {words} was not finite for 5 steps in a row (")
+        assert "\n" not in str(error.value)
+        assert [r.culprit for r in seen] == [""] * good + [words] * 5
+
+
 def test_nan_on_the_way_to_the_field_is_counted_and_kept_from_it(prior):
     class Burnt(Broken):
         def encode_image(self, rgb):
