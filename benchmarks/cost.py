@@ -61,8 +61,8 @@ def group(name: str) -> str:
 def shares(run: Fit, steps: int) -> dict[str, float]:
     """Shares of the time of `steps` steps: products, gathers, else; of the last the largest kernels by name."""
     with profile(activities=[ProfilerActivity.CPU]) as record:
-        for _ in range(steps):
-            run.advance()
+        for _, _ in zip(range(steps), run.run()):
+            pass
     spent = {e.key: e.self_cpu_time_total for e in record.key_averages()}
     whole = sum(spent.values())
     table = {name: 0.0 for name in ("products", "gathers", "else")}
@@ -78,20 +78,21 @@ def measure(train: Capture, kind: str, repeat: int) -> dict:
     base = BASE[kind]
     recipe = replace(RECIPES[kind], batch=base["rays"], samples=base["samples"])
     run = Fit(train, recipe, 0)
-    for _ in range(WARM[kind]):
-        run.advance()
-    found = {"parameters": sum(p.numel() for p in run.field.parameters()), "base": base}
+    for _, _ in zip(range(WARM[kind]), run.run()):
+        pass
+    found = {"parameters": sum(p.numel() for p in run.volume.field.parameters()), "base": base}
     for name, values in SWEEPS[kind].items():
         found[name] = []
         for value in values:
             run.recipe = replace(recipe, **{"batch" if name == "rays" else name: value})
-            found[name].append([value, timed(run.advance, repeat)])
+            walk = run.run()
+            found[name].append([value, timed(lambda walk=walk: next(walk), repeat)])
             print(f"  {kind:8s} a step with {value:5d} {name:8s} {found[name][-1][1]:9.1f} ms", flush=True)
     run.recipe = recipe
     camera = turntable(1, elevation=20.0).within(torch.zeros(3), train.radius)  # a fit counts in radii of the ball
     found["pictures"] = []
     for size in PICTURES[kind]:
-        cost = timed(lambda size=size: run.pictures(camera, size), max(repeat // 2, 1))
+        cost = timed(lambda size=size: run.volume.pictures(camera, size), max(repeat // 2, 1))
         found["pictures"].append([size, cost])
         print(f"  {kind:8s} a picture of {size:4d} px         {cost:9.1f} ms", flush=True)
     found["shares"] = shares(run, repeat)

@@ -22,7 +22,6 @@ from dreamtext_lib.evaluation.geometry import chamfer, iou
 from dreamtext_lib.evaluation.images import psnr, ssim
 from dreamtext_lib.fitting.fit import Fit, FitRecipe
 from dreamtext_lib.radiance.cameras import sphere_interval
-from dreamtext_lib.radiance.field import Matte
 from dreamtext_lib.radiance.mesh import extract
 from dreamtext_lib.runs import write_json
 from dreamtext_lib.toybox.capture import write_capture
@@ -107,8 +106,8 @@ def shape_scores(run: Fit, thing: ToyObject) -> dict[str, float | None]:
     """Chamfer distance and IoU against the true shape, in units of the world; none if the field is empty."""
     capture = run.capture
     try:
-        mesh = extract(Matte(run.solid), 128, sight=True)
-        overlap = iou(lambda p: run.solid(p)[0], thing.occupancy, capture.radius, capture.centre, 128)
+        mesh = extract(run.volume.solid, 128, sight=True)
+        overlap = iou(run.volume.solid.density, thing.occupancy, capture.radius, capture.centre, 128)
     except ValueError:
         return {"chamfer": None, "iou": None}
     mesh.vertices = mesh.vertices * capture.radius + capture.centre.numpy()

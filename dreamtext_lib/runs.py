@@ -1,18 +1,64 @@
 """A run's folder: files that are whole or absent, checkpoints that a run resumes from, a log."""
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+
+
+def step_of(line: str) -> float:
+    """The step of a line of a log; infinity where the line is broken."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
+def write_record(folder: Path, kind: str, about: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Write recipe.json, which says what a run is: its kind (dream, fit), what it is about and its recipe."""
+    write_json(Path(folder) / "recipe.json", {"kind": kind, **about, "recipe": recipe})
+
+
+def read_record(folder: Path, kind: str | None = None, needs: Sequence[str] = ()) -> dict[str, Any]:
+    """What `write_record` wrote, once the run's files are there and the run is of this kind (None: of any).
+
+    needs: names that must be there beside `kind`, `seed` and `recipe`. Raises ValueError, in one sentence, if not.
+    """
+    folder = Path(folder)
+    path = folder / "recipe.json"
+    for file in (path, folder / "checkpoint.safetensors"):
+        if not file.is_file():
+            raise ValueError(f"the folder '{folder}' holds no run to go on with: {file.name} is missing")
+    try:
+        values = json.loads(path.read_bytes().decode("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"'{path}' is not valid JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"'{path}' holds no JSON object")
+    for name in ("kind", "seed", "recipe"):
+        if name not in values:
+            raise ValueError(f"'{path}' lacks '{name}'; another version of dreamtext wrote it, which can read it")
+    if kind is not None and values["kind"] != kind:
+        there = values["kind"]
+        raise ValueError(
+            f"the folder '{folder}' holds a {there}, not a {kind}; use dreamtext {there} --resume '{folder}'"
+        )
+    if not isinstance(values["seed"], int) or not 0 <= values["seed"] < 2**64:
+        raise ValueError(f"'{path}' has the seed {values['seed']!r}; it must be a whole number from 0 to 2^64 - 1")
+    for name in needs:
+        if name not in values:
+            raise ValueError(f"'{path}' lacks '{name}'")
+    return values
 
 
 def stream(seed: int, step: int, purpose: str) -> torch.Generator:
@@ -88,10 +134,15 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `write_tensors` wrote: the tensors and the values."""
-    with safe_open(path, "pt") as f:
-        meta = {key: json.loads(value) for key, value in (f.metadata() or {}).items()}
-        return {name: f.get_tensor(name) for name in f.keys()}, meta
+    """What `write_tensors` wrote: the tensors and the values. Raises ValueError if it is not there, or not whole."""
+    if not Path(path).is_file():
+        raise ValueError(f"the file '{path}' is missing")
+    try:
+        with safe_open(path, "pt") as f:
+            meta = {key: json.loads(value) for key, value in (f.metadata() or {}).items()}
+            return {name: f.get_tensor(name) for name in f.keys()}, meta
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"'{path}' is cut short or broken ({error}); its run cannot go on") from error
 
 
 def pack(modules: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
@@ -108,7 +159,20 @@ def unpack(
     modules: Mapping[str, nn.Module],
     optimisers: Mapping[str, torch.optim.Optimizer],
 ) -> None:
-    """Put back what `pack` gathered. Raises KeyError or RuntimeError if names or shapes differ."""
+    """Put back what `pack` gathered. Raises ValueError if names or shapes differ."""
+    try:
+        put_back(tensors, modules, optimisers)
+    except (KeyError, RuntimeError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise ValueError(f"the checkpoint is of another recipe or version ({text})") from error
+
+
+def put_back(
+    tensors: Mapping[str, Tensor],
+    modules: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
+) -> None:
+    """The same, with the errors of torch."""
     for m, module in modules.items():
         prefix = f"{m}/"
         module.load_state_dict({name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)})
@@ -127,7 +191,7 @@ class Log:
     def __init__(self, path: Path, keep: int = 0):
         self.path = Path(path)
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        self.lines = [line for line in lines if json.loads(line)["step"] <= keep]
+        self.lines = [line for line in lines if step_of(line) <= keep]
 
     def __call__(self, record: Mapping[str, Any]) -> None:
         """Add one record, which has a `step`; the file is whole after every call."""

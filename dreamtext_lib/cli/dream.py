@@ -1,13 +1,13 @@
 """`dreamtext dream`: text to 3-D, with a bar, a preview that refreshes, checkpoints, and a report at the end."""
 
 import os
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..distillation.recipe import RECIPES, Recipe
+from .export import mesh_or_none
 from .flags import add_fields, given
 from .models import add_model, note_strange_words, prior_of
 from .names import RUNS, new_folder, seed, slug
@@ -73,12 +73,9 @@ def run(a: Namespace) -> int:
     """Text to 3-D with a bar, a preview that refreshes, checkpoints, and a report at the end."""
     prompt, number, recipe, model, folder = plan(a)
 
-    from tqdm import tqdm
-
     from ..distillation.dream import Dream
+    from ..drive import drive, stopped
     from ..radiance.cameras import turntable
-    from ..radiance.mesh import extract
-    from ..runs import Log
     from ..viewing.pictures import contact_sheet, write_picture
     from ..viewing.report import write_report
 
@@ -89,32 +86,18 @@ def run(a: Namespace) -> int:
         run.load(folder)
     else:
         run.save(folder)
-    log, views, records = Log(folder / "log.jsonl", keep=run.step), turntable(4), []
+    views = turntable(4)
     print(f"dreaming '{prompt}' with {name}, guidance s = {recipe.score.guidance:g}; preview: {folder / 'preview.png'}")
-    bar = tqdm(run.run(), initial=run.step, total=recipe.steps, unit="step", dynamic_ncols=True)
-    try:
-        for record in bar:
-            records.append(record)
-            bar.set_postfix(loss=f"{record.loss:.3f}", opacity=f"{record.opacity:.2f}", view=record.view)
-            if record.step % PREVIEW_EVERY == 0 or record.step == recipe.steps:
-                log(summary(records))
-                run.save(folder)
-                sides = run.volume.pictures(views)
-                write_picture(contact_sheet(sides, columns=4, scale=2), folder / "preview.png")
-                records = []
-    except KeyboardInterrupt:
-        run.save(folder)
-        print(f"\nstopped at step {run.step}; go on with: dreamtext dream --resume '{folder}'", file=sys.stderr)
-        return 130
-    finally:
-        bar.close()
-    try:
-        mesh = extract(run.volume.field, radius=run.volume.radius)
-    except ValueError as error:
-        print(f"dreamtext: no mesh: {error}", file=sys.stderr)
-        mesh = None
-    around = turntable(60)
-    for path in write_report(folder, run.volume.pictures(around, 128), mesh):
+
+    def preview() -> None:
+        write_picture(contact_sheet(run.volume.pictures(views), columns=4, scale=2), folder / "preview.png")
+
+    def bar(record: "Record") -> dict:
+        return {"loss": f"{record.loss:.3f}", "opacity": f"{record.opacity:.2f}", "view": record.view}
+
+    if not drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=bar, preview=preview):
+        return stopped(run, "dream", folder)
+    for path in write_report(folder, run.volume.pictures(turntable(60), 128), mesh_or_none(run.volume)):
         print(path)
     return 0
 
@@ -125,6 +108,7 @@ def summary(records: "Sequence[Record]") -> dict:
     return {
         "step": records[-1].step,
         "loss": round(sum(r.loss for r in records) / count, 5),
+        "nonfinite": sum(r.nonfinite for r in records),
         "opacity": round(sum(r.opacity for r in records) / count, 4),
         "steps a second": round(count / sum(parts), 3),
         "shares": dict(zip(("renderer", "autoencoder", "unet", "backward"), (round(p / sum(parts), 3) for p in parts))),

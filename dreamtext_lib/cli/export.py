@@ -10,7 +10,7 @@ from .names import new_file
 if TYPE_CHECKING:
     import trimesh
 
-    from ..loaded import Loaded
+    from ..radiance.volume import Volume
 
 MOST = 1024  # samples a side: a billion points
 
@@ -28,20 +28,20 @@ def run(a: Namespace) -> int:
         raise ValueError(f"--resolution is {a.resolution}; it must be a whole number in 8..{MOST}")
     new_file(a.out, "--out")
 
-    from ..loaded import load_run
     from ..radiance.mesh import mesh_format, write_mesh
+    from .finished import finished
 
     mesh_format(a.out)
-    mesh = load_run(a.run).mesh(a.resolution)
+    mesh = finished(a.run).volume.mesh(a.resolution)
     write_mesh(mesh, a.out)
     print(f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces: {a.out}")
     return 0
 
 
-def mesh_or_none(loaded: "Loaded", resolution: int = 96) -> "trimesh.Trimesh | None":
-    """The mesh of a run, or none, with a word about why."""
+def mesh_or_none(volume: "Volume", resolution: int = 96) -> "trimesh.Trimesh | None":
+    """The mesh of a volume, or none, with a word about why."""
     try:
-        return loaded.mesh(resolution)
+        return volume.mesh(resolution)
     except ValueError as error:
         print(f"dreamtext: no mesh: {error}", file=sys.stderr)
         return None

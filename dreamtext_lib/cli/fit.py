@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from .names import RUNS, new_folder, seed
 
 if TYPE_CHECKING:
     from ..capture.captures import Capture
-    from ..fitting.fit import Fit
+    from ..fitting.fit import Fit, Record
     from ..fitting.recipe import FitRecipe
 
 PREVIEW_EVERY = 200  # steps between previews and checkpoints
@@ -60,13 +61,12 @@ def run(a: Namespace) -> int:
     path, number, recipe, folder = plan(a)
 
     import torch
-    from tqdm import tqdm
 
     from ..capture.transforms import read_capture
     from ..capture.wall import note_on_wall
+    from ..drive import drive, stopped
     from ..fitting.fit import Fit
     from ..profile import profile
-    from ..runs import Log
     from ..viewing.pictures import contact_sheet, write_picture
 
     capture, held_out = read_capture(path, recipe.size, cut_out=recipe.cut_out, up=recipe.up)
@@ -78,30 +78,31 @@ def run(a: Namespace) -> int:
     print(f"{len(capture)} pictures of {width} x {height} pixels to learn from, {len(held_out)} held out")
     for note in (*capture.notes, *note_on_wall(capture.rgba.numpy(), recipe.background)):
         print(f"note: {note}", file=sys.stderr)
-    run = Fit(capture, recipe, number, device=profile().device)
+    run = Fit(capture, recipe, number, device=profile().device, source=str(path))
     if a.resume:
         run.load(folder)
     else:
-        run.save(folder, path)
-    log, few = Log(folder / "log.jsonl", keep=run.step), held_out.take(range(min(len(held_out), 4)))
-    bar = tqdm(run.run(), initial=run.step, total=recipe.steps, unit="step", dynamic_ncols=True)
+        run.save(folder)
+    few = held_out.take(range(min(len(held_out), 4)))
     print(f"preview, truth above and the field below: {folder / 'preview.png'}")
-    try:
-        for record in bar:
-            bar.set_postfix(psnr=f"{record.psnr:.1f}", samples=f"{record.samples:.1f}")
-            if record.step % PREVIEW_EVERY == 0 or record.step == recipe.steps:
-                log({k: round(v, 5) for k, v in record._asdict().items()})
-                run.save(folder, path)
-                both = torch.cat([few.pictures(recipe.background), run.views(few)])
-                write_picture(contact_sheet(both, columns=len(few), scale=max(200 // width, 1)), folder / "preview.png")
-    except KeyboardInterrupt:
-        run.save(folder, path)
-        print(f"\nstopped at step {run.step}; go on with: dreamtext fit --resume '{folder}'", file=sys.stderr)
-        return 130
-    finally:
-        bar.close()
+
+    def preview() -> None:
+        both = torch.cat([few.pictures(recipe.background), run.views(few)])
+        write_picture(contact_sheet(both, columns=len(few), scale=max(200 // width, 1)), folder / "preview.png")
+
+    def bar(record: "Record") -> dict:
+        return {"psnr": f"{record.psnr:.1f}", "samples": f"{record.samples:.1f}"}
+
+    if not drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=bar, preview=preview):
+        return stopped(run, "fit", folder)
     finish(run, held_out, folder)
     return 0
+
+
+def summary(records: "Sequence[Record]") -> dict:
+    """One line of the log: the last record, and how many entries of gradients were not finite since the last line."""
+    last = {k: round(v, 5) if isinstance(v, float) else v for k, v in records[-1]._asdict().items()}
+    return last | {"nonfinite": sum(r.nonfinite for r in records)}
 
 
 def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:
@@ -109,12 +110,11 @@ def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:
     import numpy as np
 
     from ..evaluation.images import psnr, ssim
-    from ..loaded import of_fit
+    from ..radiance.cameras import turntable
     from ..runs import write_json
     from ..viewing.report import write_report
 
-    loaded = of_fit(run)
-    for path in write_report(folder, loaded.turntable(), mesh_or_none(loaded)):
+    for path in write_report(folder, run.volume.pictures(turntable(60), 128), mesh_or_none(run.volume)):
         print(path)
     scores = {}
     views, true = run.views(held_out), held_out.pictures(run.recipe.background)

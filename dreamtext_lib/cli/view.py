@@ -23,20 +23,19 @@ def run(a: Namespace) -> int:
     if a.page:
         new_file(a.page, "--page")
 
-    from ..loaded import load_run
+    from .finished import finished
 
-    loaded = load_run(a.run)
+    volume, title, text = finished(a.run)
     if a.page:
-        from ..viewing.page import write_page
+        from ..viewing.page import around, write_page
 
-        frames, elevations = loaded.around()
-        write_page(frames, elevations, a.page, loaded.title, loaded.text)
+        write_page(*around(volume), a.page, title, text)
         print(a.page)
         return 0
     from ..viewing.server import serve
 
-    server = serve(loaded, mesh_or_none(loaded), a.port)
-    print(f"{loaded.title}: http://127.0.0.1:{server.get_port()} (Ctrl-C ends it)", flush=True)
+    server = serve(volume, text, mesh_or_none(volume), a.port)
+    print(f"{title}: http://127.0.0.1:{server.get_port()} (Ctrl-C ends it)", flush=True)
     try:
         server.sleep_forever()
     except KeyboardInterrupt:

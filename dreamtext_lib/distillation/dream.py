@@ -1,6 +1,5 @@
 """Text to 3-D: the loop that moves a radiance field to where the prior likes its pictures (thesis 3.3, fig 3.9)."""
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
 from ..radiance.occupancy import Occupancy
 from ..radiance.volume import Volume
-from ..runs import pack, read_tensors, stream, unpack, write_json, write_tensors
+from ..runs import pack, read_record, read_tensors, stream, unpack, write_record, write_tensors
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
 from .prior import Prior
@@ -134,8 +133,9 @@ class Dream:
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""
         about = {"prompt": self.prompt, "seed": self.seed, "model": self.model}
-        write_json(folder / "recipe.json", about | {"recipe": self.recipe.values()})
-        write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), {"step": self.step})
+        write_record(folder, "dream", about, self.recipe.values())
+        meta = {"step": self.step, "volume": self.volume.about}
+        write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe."""
@@ -165,9 +165,6 @@ def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volu
 
 
 def read_run(folder: Path) -> tuple[str, int, Recipe, str]:
-    """Prompt, seed, recipe and model of a run's folder. Raises ValueError if it holds no run."""
-    path = Path(folder) / "recipe.json"
-    if not path.is_file() or not (Path(folder) / "checkpoint.safetensors").is_file():
-        raise ValueError(f"the folder '{folder}' holds no run to go on with: recipe.json or the checkpoint is missing")
-    values = json.loads(path.read_text(encoding="utf-8"))
+    """Prompt, seed, recipe and model of a dream's folder. Raises ValueError, in one sentence, if it holds none."""
+    values = read_record(folder, "dream", ("prompt", "model"))
     return values["prompt"], values["seed"], Recipe.from_values(values["recipe"]), values["model"]

@@ -12,8 +12,9 @@ from functools import reduce
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from .lens import directions
+from .lens import leaning
 
 VIEW_WORDS = ("front", "side", "back", "overhead")
 
@@ -85,9 +86,9 @@ class Cameras:
         """
         picture, pixel = place // (self.height * self.width), place % (self.height * self.width)
         at = torch.stack([pixel % self.width, pixel // self.width], -1) + 0.5  # (R, 2) x, y
-        seen = directions((at - self.middle[picture]) / self.focal[picture], self.lens[picture])  # (R, 3)
-        pose = self.pose[picture]
-        return pose[..., 3], (pose[..., :3] @ seen[..., None])[..., 0]
+        x, y, z = leaning((at - self.middle[picture]) / self.focal[picture], self.lens[picture]).unbind(-1)  # (R,) each
+        right, up, backward, position = self.pose[picture].unbind(-1)  # (R, 3) each
+        return position, normalize(x[:, None] * right + y[:, None] * up + z[:, None] * backward, dim=-1)
 
 
 def rays(cameras: Cameras) -> tuple[Tensor, Tensor]:

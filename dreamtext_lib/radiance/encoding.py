@@ -113,6 +113,14 @@ class HashGrid(nn.Module):
         super().__init__()
         if features < 2 or features % 2:
             raise ValueError(f"features must be even (two travel as one complex number), got {features}")
+        self.made_of = {
+            "levels": levels,
+            "features": features,
+            "log2_table": log2_table,
+            "coarsest": coarsest,
+            "finest": finest,
+            "bound": bound,
+        }
         self.resolutions = resolutions(levels, coarsest, finest)
         self.log2_table, self.bound, self.width = log2_table, bound, levels * features
         sizes = [min((n + 1) ** 3, 1 << log2_table) for n in self.resolutions]

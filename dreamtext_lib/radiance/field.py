@@ -77,6 +77,12 @@ class HashField(nn.Module):
     ):
         super().__init__()
         self.grid = HashGrid(generator=generator) if grid is None else grid
+        self.made_of = {
+            "grid": self.grid.made_of,
+            "hidden": hidden,
+            "blob_value": blob_value,
+            "blob_radius": blob_radius,
+        }
         self.hidden, self.out = nn.Linear(self.grid.width, hidden), nn.Linear(hidden, 4)
         for layer in (self.hidden, self.out):
             limit = layer.in_features**-0.5
@@ -118,6 +124,7 @@ class ViewField(nn.Module):
     ):
         super().__init__()
         self.grid = HashGrid(8, 2, 15, 16, 160, 1.0, generator) if grid is None else grid
+        self.made_of = {"grid": self.grid.made_of, "hidden": hidden, "features": features}
         self.hidden, self.out = nn.Linear(self.grid.width, hidden), nn.Linear(hidden, 1 + features)
         self.colour, self.colour_out = nn.Linear(features + 9, hidden), nn.Linear(hidden, 3)
         for layer in (self.hidden, self.out, self.colour, self.colour_out):

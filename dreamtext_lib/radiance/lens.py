@@ -19,9 +19,14 @@ ROUNDS = 6  # of Newton's method; a lens of a telephone is undone after four
 
 def directions(at: Tensor, lens: Tensor) -> Tensor:
     """Unit directions (R, 3) right, up, backward of the rays that fall at places (R, 2) through lenses (R, 7)."""
+    return normalize(leaning(at, lens), dim=-1)
+
+
+def leaning(at: Tensor, lens: Tensor) -> Tensor:
+    """The same before they are made of unit length: a pinhole's are 1 along the optical axis."""
     straight = undistort(at, lens)
     x, y = straight.unbind(-1)
-    pinhole = normalize(torch.stack([x, -y, -torch.ones_like(x)], -1), dim=-1)
+    pinhole = torch.stack([x, -y, -torch.ones_like(x)], -1)
     if not lens[:, 6].any():
         return pinhole
     theta = straight.norm(dim=-1)

@@ -6,7 +6,7 @@ from torch.nn.functional import relu, softplus
 
 from .cameras import sphere_interval
 from .positional import positional_encoding
-from .rendering import CHUNK, Rendered, cells, composite, render_rays, render_samples, stratified
+from .rendering import CHUNK, Rendered, cells, render_rays, render_samples, stratified
 
 
 class NeRF(nn.Module):
@@ -30,6 +30,7 @@ class NeRF(nn.Module):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
+        self.made_of = {"width": width, "depth": depth, "levels": levels, "direction_levels": direction_levels}
         place, self.skip = 3 + 6 * levels, (depth + 1) // 2
         self.levels, self.direction_levels = levels, direction_levels
         widths = [place, *[width + place * (i == self.skip) for i in range(1, depth)]]
@@ -104,13 +105,3 @@ def render_hierarchical(
     edges = near[:, None] + (far - near)[:, None] * steps  # (R, S + 1)
     t = torch.cat([first.t, importance(edges, first.weights, extra, generator)], -1).sort(-1).values  # (R, S + extra)
     return first, render_samples(fine, None, origins, directions, t, cells(t, near, far), hit=hit, chunk=chunk)
-
-
-def nerf_loss(coarse: Rendered, fine: Rendered, pixels: Tensor, background: Tensor | float) -> Tensor:
-    """Squared error of both renderings (3.15): the mean over rays of |C_c - C|^2 + |C_f - C|^2.
-
-    pixels (R, 3), background a number or (R, 3). The thesis sums over the rays; the mean has the same minimum and does
-    not grow with the batch.
-    """
-    error = sum((composite(r.rgb, r.opacity, background) - pixels).square().sum(-1) for r in (coarse, fine))  # (R,)
-    return error.mean()

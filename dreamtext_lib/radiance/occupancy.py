@@ -30,6 +30,13 @@ class Occupancy(nn.Module):
         super().__init__()
         self.resolution, self.bound, self.threshold, self.decay = resolution, bound, threshold, decay
         self.cautious = cautious
+        self.made_of = {
+            "resolution": resolution,
+            "bound": bound,
+            "threshold": threshold,
+            "decay": decay,
+            "cautious": cautious,
+        }
         self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("density", torch.zeros((resolution,) * 3))
         whole = torch.ones((resolution,) * 3, dtype=torch.bool) if limit is None else limit.clone()

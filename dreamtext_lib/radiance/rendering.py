@@ -3,7 +3,7 @@
 Throughout: t is the distance along a ray, delta the length of a bin, both in units of the world; density in 1 / unit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -165,3 +165,13 @@ def answers(field: Field, points: Tensor, directions: Tensor, chunk: int) -> tup
 def composite(rgb: Tensor, opacity: Tensor, background: Tensor | float) -> Tensor:
     """Lay a premultiplied colour (..., 3) over a background that broadcasts to it: C + (1 - opacity) background."""
     return rgb + (1 - opacity)[..., None] * background
+
+
+def photometric(renderings: Sequence[Rendered], pixels: Tensor, wall: Tensor | float) -> Tensor:
+    """Squared error of renderings of the same R rays (3.15): the mean over rays of sum_i |C_i - C|^2.
+
+    pixels (R, 3) in 0..1, wall a number or (R, 3): what is behind the field. The thesis sums over the rays; the mean
+    has the same minimum and does not grow with the batch.
+    """
+    error = sum((composite(r.rgb, r.opacity, wall) - pixels).square().sum(-1) for r in renderings)  # (R,)
+    return error.mean()

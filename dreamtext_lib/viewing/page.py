@@ -6,12 +6,16 @@ import io
 import json
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
 
+from ..radiance.cameras import turntable
+from ..radiance.volume import Volume
 from ..runs import write_bytes
 from .pictures import pixels
 
+ELEVATIONS = [-15, 15, 45, 75]  # degrees
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
@@ -59,6 +63,12 @@ canvas.addEventListener("keydown", (e) => {{
 show();
 </script></body></html>
 """
+
+
+def around(volume: Volume, count: int = 24, size: int = 160) -> tuple[Tensor, list[int]]:
+    """Turns at several elevations, (E, count, S, S, 3), and the elevations."""
+    turns = [volume.pictures(turntable(count, elevation=e), size) for e in ELEVATIONS]
+    return torch.stack(turns), ELEVATIONS
 
 
 def write_page(frames: Tensor, elevations: list[int], path: Path, title: str, text: str = "") -> None:

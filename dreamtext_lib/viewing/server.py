@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..radiance.cameras import pinhole
+from ..radiance.volume import Volume
 
 if TYPE_CHECKING:
     import viser
-
-    from ..loaded import Loaded
 
 HOST = "127.0.0.1"
 SIZE = 128  # pixels a side of the rendered field; a CPU has to follow the mouse
 
 
-def serve(loaded: "Loaded", mesh: trimesh.Trimesh | None, port: int = 8080) -> "viser.ViserServer":
+def serve(volume: Volume, text: str, mesh: trimesh.Trimesh | None, port: int = 8080) -> "viser.ViserServer":
     """Start a viser server on 127.0.0.1; it runs in the background until `.stop()`.
 
     Raises ValueError, in one sentence, if viser is not installed.
@@ -32,11 +31,11 @@ def serve(loaded: "Loaded", mesh: trimesh.Trimesh | None, port: int = 8080) -> "
     server = viser.ViserServer(host=HOST, port=port, verbose=False)
     server.gui.set_panel_label("dreamtext")
     server.scene.set_up_direction("+z")
-    server.gui.add_markdown(f"{loaded.text}\n\nDrag to turn, scroll to come nearer.")
+    server.gui.add_markdown(f"{text}\n\nDrag to turn, scroll to come nearer.")
     handle = None
     if mesh is not None:
         unit = mesh.copy()
-        unit.vertices = (unit.vertices - loaded.centre.numpy()) / loaded.radius
+        unit.vertices = (unit.vertices - np.array(volume.world.centre)) / volume.world.scale
         handle = server.scene.add_mesh_trimesh("/mesh", unit)
     live = server.gui.add_checkbox("Render the field", initial_value=mesh is None)
     one_at_a_time = threading.Lock()
@@ -46,7 +45,7 @@ def serve(loaded: "Loaded", mesh: trimesh.Trimesh | None, port: int = 8080) -> "
             return
         if one_at_a_time.acquire(blocking=False):  # a camera that moved meanwhile is drawn by its own next event
             try:
-                client.scene.set_background_image(frame(loaded, client.camera), format="jpeg")
+                client.scene.set_background_image(frame(volume, client.camera), format="jpeg")
             finally:
                 one_at_a_time.release()
 
@@ -68,12 +67,12 @@ def serve(loaded: "Loaded", mesh: trimesh.Trimesh | None, port: int = 8080) -> "
     return server
 
 
-def frame(loaded: "Loaded", camera: "viser.CameraHandle") -> NDArray[np.uint8]:
+def frame(volume: Volume, camera: "viser.CameraHandle") -> NDArray[np.uint8]:
     """What the field shows to a camera of viser (OpenCV's axes), as bytes (H, W, 3) as wide as the window."""
     w, x, y, z = camera.wxyz
     turn = Rotation.from_quat([x, y, z, w]).as_matrix() @ np.diag([1.0, -1.0, -1.0])  # to OpenGL's axes
     pose = torch.tensor(np.column_stack([turn, camera.position]), dtype=torch.float32)
-    square = loaded.pictures(pinhole(pose[None], float(np.degrees(camera.fov))), SIZE)[0]
+    square = volume.pictures(pinhole(pose[None], float(np.degrees(camera.fov))), SIZE)[0]
     wide = max(round(SIZE * camera.aspect), 1)
     edge = square[0, 0].expand(SIZE, max(wide, SIZE), 3).clone()  # the field stands in the middle of a wide window
     start = (edge.shape[1] - SIZE) // 2

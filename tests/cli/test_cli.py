@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -56,10 +57,10 @@ def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_p
 
     def interrupted(self):
         for record in walk(self):
-            yield record
             if record.step == 3 and not (tmp_path / "stopped").exists():
                 (tmp_path / "stopped").touch()
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
+            yield record
 
     monkeypatch.setattr(Dream, "run", interrupted)
     status, _, err = run(capsys, "dream", "a red mug", "--out", folder, "--seed", "5", *SHORT)
@@ -154,3 +155,15 @@ def test_no_traceback_from_the_shell():
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("dreamtext: no model 'nobody/nothing'")
+
+
+def test_a_u_net_that_answers_nan_ends_the_dream(tmp_path, capsys, monkeypatch):
+    from dreamtext_lib.distillation.prior import LatentPrior
+
+    eps = LatentPrior.eps
+    monkeypatch.setattr(LatentPrior, "eps", lambda *a: eps(*a) * float("nan"))
+    arguments = [*SHORT, "--steps", "40", "--manifold-weight", "0"]
+    status, _, err = run(capsys, "dream", "a red mug", "--out", tmp_path / "run", *arguments)
+    assert status == 1 and "stopped at step 5" in err and "not finite" in err
+    line = json.loads((tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert line["step"] == 5 and line["nonfinite"] > 0

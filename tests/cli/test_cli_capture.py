@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import signal
 import socket
 
 import pytest
@@ -11,9 +12,11 @@ import trimesh
 from commands import run
 
 from dreamtext_lib import cli
+from dreamtext_lib.capture.transforms import read_capture
+from dreamtext_lib.cli.finished import finished as read_finished
 from dreamtext_lib.fitting.fit import Fit
-from dreamtext_lib.loaded import load_run
 from dreamtext_lib.radiance.cameras import orbit
+from dreamtext_lib.radiance.mesh import extract
 from dreamtext_lib.toybox.capture import write_capture
 from dreamtext_lib.toybox.objects import ToyObject
 
@@ -52,18 +55,20 @@ def test_a_fit_leaves_all_that_it_promises(finished, capture):
 def test_the_last_line_is_the_score_and_a_stopped_fit_goes_on_to_the_same(
     finished, capture, tmp_path, capsys, monkeypatch
 ):
-    folder, advance = tmp_path / "run", Fit.advance
+    folder, walk = tmp_path / "run", Fit.run
     monkeypatch.setattr("dreamtext_lib.cli.fit.PREVIEW_EVERY", 40)
 
     def stops(self):
-        if self.step == 70:
-            raise KeyboardInterrupt
-        return advance(self)
+        for record in walk(self):
+            if record.step == 70:
+                signal.raise_signal(signal.SIGINT)
+            yield record
 
-    monkeypatch.setattr(Fit, "advance", stops)
+    monkeypatch.setattr(Fit, "run", stops)
     status, _, err = run(capsys, "fit", capture, "--out", folder, *SHORT)
     assert status == 130 and f"dreamtext fit --resume '{folder}'" in err
-    monkeypatch.setattr(Fit, "advance", advance)
+    assert "stopped at step 70" in err
+    monkeypatch.setattr(Fit, "run", walk)
     status, out, _ = run(capsys, "fit", "--resume", folder)
     assert status == 0
     assert re.fullmatch(r"held out: PSNR \d+\.\d\d dB, SSIM 0\.\d{4} \(mean of 3 views\)", out.splitlines()[-1])
@@ -72,13 +77,15 @@ def test_the_last_line_is_the_score_and_a_stopped_fit_goes_on_to_the_same(
     )
 
 
-def test_a_mesh_is_exported_in_the_units_of_the_world(finished, tmp_path, capsys):
+def test_a_mesh_is_exported_in_the_units_of_the_world(finished, capture, tmp_path, capsys):
     for ending in ("glb", "obj", "ply"):
         status, _, _ = run(capsys, "export", finished, "--out", tmp_path / f"m.{ending}", "--resolution", 40)
         mesh = trimesh.load(tmp_path / f"m.{ending}", force="mesh")
         assert status == 0 and len(mesh.faces) > 100
-    true = ToyObject("castle", "red").mesh(48).bounds
-    assert abs(mesh.bounds - true).max() < 0.25
+    train, volume = read_capture(capture)[0], read_finished(finished).volume
+    assert train.radius > 1.05, "the ball's units are not the world's"
+    in_ball = extract(volume.solid, 40, sight=True).bounds
+    assert abs(mesh.bounds - (in_ball * train.radius + train.centre.numpy())).max() < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -108,14 +115,18 @@ def test_a_bad_field_of_the_recipe_and_a_full_folder_are_refused(capture, finish
     assert status == 1 and "is not empty" in err
 
 
-def test_a_run_whose_capture_is_gone_says_so(finished, tmp_path, capsys):
+def test_a_run_is_seen_when_its_capture_is_gone_but_goes_on_with_it_alone(finished, tmp_path, capsys):
     moved = tmp_path / "moved"
     moved.mkdir()
     for file in finished.iterdir():
         (moved / file.name).write_bytes(file.read_bytes())
     values = json.loads((moved / "recipe.json").read_text(encoding="utf-8"))
     (moved / "recipe.json").write_text(json.dumps(values | {"capture": "/nowhere/else"}), encoding="utf-8")
-    status, _, err = run(capsys, "view", moved, "--page", tmp_path / "page.html")
+    for name, folder in (("here", finished), ("gone", moved)):
+        assert run(capsys, "export", folder, "--out", tmp_path / f"{name}.ply", "--resolution", 40)[0] == 0
+    assert (tmp_path / "gone.ply").read_bytes() == (tmp_path / "here.ply").read_bytes()
+    assert run(capsys, "view", moved, "--page", tmp_path / "page.html")[0] == 0
+    status, _, err = run(capsys, "fit", "--resume", moved)
     assert status == 1 and "/nowhere/else" in err
 
 
@@ -134,8 +145,8 @@ def test_the_page_holds_what_it_shows_and_escapes_text(finished, tmp_path, capsy
 def test_the_viewer_answers_on_this_machine_alone(finished):
     from dreamtext_lib.viewing.server import frame, serve
 
-    loaded = load_run(finished)
-    server = serve(loaded, loaded.mesh(32), port=18_080)
+    volume, _, text = read_finished(finished)
+    server = serve(volume, text, volume.mesh(32), port=18_080)
     try:
         port = server.get_port()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -153,17 +164,28 @@ def test_the_viewer_answers_on_this_machine_alone(finished):
             position, fov, aspect = (2.85, 0.0, 0.0), 0.7156, 1.5
             wxyz = (0.5, -0.5, -0.5, 0.5)
 
-        seen = frame(loaded, Camera())
+        seen = frame(volume, Camera())
         assert seen.shape == (128, 192, 3)
-        straight = loaded.pictures(orbit(0.0, 0.0), 128)[0]
+        straight = volume.pictures(orbit(0.0, 0.0), 128)[0]
         assert abs(seen[:, 32:160] / 255.0 - straight.numpy()).mean() < 0.01
         assert straight.std() > 0.05
     finally:
         server.stop()
 
 
-def test_a_finished_dream_can_be_seen_too(tmp_path, capsys):
+def test_a_dream_is_seen_without_its_model(tmp_path, capsys, monkeypatch):
     short = ["--steps", "2", "--size", "16", "--samples", "12", "--occupancy", "16"]
     assert run(capsys, "dream", "a red mug", "--out", tmp_path / "dream", *short)[0] == 0
-    loaded = load_run(tmp_path / "dream")
-    assert loaded.title == "a red mug" and loaded.turntable(2, 16).shape == (2, 16, 16, 3)
+    record = tmp_path / "dream" / "recipe.json"
+    values = json.loads(record.read_text(encoding="utf-8"))
+    record.write_text(json.dumps(values | {"model": "nobody/nothing"}), encoding="utf-8")
+    monkeypatch.setattr("dreamtext_lib.distillation.prior.load_prior", None)  # whoever calls it fails
+    volume, title, text = read_finished(tmp_path / "dream")
+    assert title == "a red mug" and "nobody/nothing" in text and "2 steps" in text
+    assert volume.pictures(orbit([0.0, 90.0], 15.0), 16).shape == (2, 16, 16, 3)
+    assert run(capsys, "export", tmp_path / "dream", "--out", tmp_path / "m.ply", "--resolution", 24)[0] == 0
+
+
+def test_a_run_of_the_other_kind_is_not_gone_on_with(finished, tmp_path, capsys):
+    status, _, err = run(capsys, "dream", "--resume", finished)
+    assert status == 1 and err.count("\n") == 1 and "holds a fit, not a dream" in err

@@ -7,9 +7,9 @@ import torch
 from numpy.polynomial.legendre import leggauss
 
 from dreamtext_lib.radiance.field import Matte
-from dreamtext_lib.radiance.nerf import NeRF, importance, nerf_loss, render_hierarchical
+from dreamtext_lib.radiance.nerf import NeRF, importance, render_hierarchical
 from dreamtext_lib.radiance.positional import positional_encoding, spherical_harmonics
-from dreamtext_lib.radiance.rendering import Rendered
+from dreamtext_lib.radiance.rendering import Rendered, photometric
 
 DOUBLE = torch.float64
 
@@ -52,7 +52,7 @@ def pixels_of(*values: float) -> Rendered:
 def test_the_loss_is_the_sum_of_both_squared_errors():
     coarse, fine, true = pixels_of(0.5, 0.2), pixels_of(0.4, 0.9), pixels_of(0.1, 0.3).rgb
     by_hand = (3 * (0.4**2 + 0.3**2) + 3 * (0.1**2 + 0.6**2)) / 2  # three channels, the mean of two rays
-    assert nerf_loss(coarse, fine, true, 1.0).item() == pytest.approx(by_hand, abs=1e-12)
+    assert photometric((coarse, fine), true, 1.0).item() == pytest.approx(by_hand, abs=1e-12)
 
 
 @pytest.mark.equation("3.15")
@@ -63,7 +63,7 @@ def test_the_gradient_reaches_both_networks_and_not_the_places_of_the_samples(ge
     first, second = render_hierarchical(coarse, fine, origins, directions, samples=8, extra=4, generator=generator)
     assert second.t.shape == (8, 12) and not second.t.requires_grad
     assert (second.t.diff(dim=1) >= 0).all()
-    nerf_loss(first, second, torch.zeros(8, 3), 1.0).backward()
+    photometric((first, second), torch.zeros(8, 3), 1.0).backward()
     for network in (coarse, fine):
         assert all(p.grad.isfinite().all() for p in network.parameters())
         assert network.density_out.weight.grad.abs().sum() > 0

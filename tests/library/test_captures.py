@@ -279,23 +279,23 @@ def test_a_fit_learns_resumes_bit_for_bit_and_stops_early_without_harm(folder, t
     resumed.load(tmp_path)
     assert resumed.step == 25
     list(resumed.run())
-    for a, b in zip(whole.field.parameters(), resumed.field.parameters()):
+    for a, b in zip(whole.volume.field.parameters(), resumed.volume.field.parameters()):
         assert torch.equal(a, b)
-    o, d = held_out.picture_rays(0)
-    full, stopped = (render_rays(whole.field, whole.occupancy, o, d, samples=48, stop=s) for s in (0.0, 1e-3))
+    (o, d), v = held_out.picture_rays(0), whole.volume
+    full, stopped = (render_rays(v.field, v.occupancy, o, d, samples=48, stop=s) for s in (0.0, 1e-3))
     assert (full.rgb - stopped.rgb).abs().max() < 5e-3
-    pieces = render_rays(whole.field, whole.occupancy, o, d, samples=48, chunk=700)
+    pieces = render_rays(v.field, v.occupancy, o, d, samples=48, chunk=700)
     torch.testing.assert_close(pieces.rgb, full.rgb, rtol=0, atol=1e-5)
 
 
 def test_pieces_have_the_gradient_of_the_whole(folder):
     train, _ = read_capture(folder)
-    run, gradients = Fit(train, SMALL, seed=1), []
+    field, gradients = Fit(train, SMALL, seed=1).volume.field, []
     o, d = train.picture_rays(2)
     for chunk in (1 << 18, 500):
-        run.field.zero_grad()
-        render_rays(run.field, None, o, d, samples=24, chunk=chunk).rgb.square().sum().backward()
-        gradients.append([p.grad.clone() for p in run.field.parameters()])
+        field.zero_grad()
+        render_rays(field, None, o, d, samples=24, chunk=chunk).rgb.square().sum().backward()
+        gradients.append([p.grad.clone() for p in field.parameters()])
     for a, b in zip(*gradients):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5 * a.abs().max().item())
 

@@ -74,3 +74,49 @@ def test_a_stream_depends_on_seed_step_and_purpose_alone():
     for wrong in ((-1, 0), (2**64, 0), (0, -1), (0, 2**32)):
         with pytest.raises(ValueError, match="64"):
             runs.stream(*wrong, "noise")
+
+
+def written(folder):
+    runs.write_record(folder, "dream", {"prompt": "a mug", "seed": 2**64 - 1}, {"steps": 3})
+    runs.write_tensors(folder / "checkpoint.safetensors", {"a": torch.ones(100)}, {"step": 3})
+    return folder
+
+
+def test_a_record_comes_back(tmp_path):
+    values = runs.read_record(written(tmp_path), "dream", ("prompt",))
+    assert (values["prompt"], values["seed"], values["recipe"]) == ("a mug", 2**64 - 1, {"steps": 3})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: (f / "recipe.json").unlink(), "recipe.json is missing"),
+        (lambda f: (f / "checkpoint.safetensors").unlink(), "checkpoint.safetensors is missing"),
+        (lambda f: (f / "recipe.json").write_bytes(b'{"kind": '), "not valid JSON"),
+        (lambda f: (f / "recipe.json").write_bytes(b"\xff\xfe"), "not valid JSON"),
+        (lambda f: runs.write_json(f / "recipe.json", [1]), "no JSON object"),
+        (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": 1}), "lacks 'recipe'"),
+        (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": -1, "recipe": {}}), "the seed -1"),
+        (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": 1, "recipe": {}}), "lacks 'prompt'"),
+        (lambda f: runs.write_record(f, "fit", {"seed": 1}, {}), "holds a fit, not a dream"),
+    ],
+)
+def test_what_is_no_dream_is_refused_in_one_sentence(spoil, words, tmp_path):
+    spoil(written(tmp_path))
+    with pytest.raises(ValueError, match=words) as refused:
+        runs.read_record(tmp_path, "dream", ("prompt",))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_checkpoint_that_is_cut_short_is_refused_in_one_sentence(tmp_path):
+    path = written(tmp_path) / "checkpoint.safetensors"
+    whole = path.read_bytes()
+    for length in (0, 5, 60, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="cut short or broken"):
+            runs.read_tensors(path)
+
+
+def test_a_log_drops_lines_that_are_broken(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"step": 2, "lo\n{"step": 9}\n', encoding="utf-8")
+    assert runs.Log(tmp_path / "log.jsonl", keep=5).lines == ['{"step": 1}']

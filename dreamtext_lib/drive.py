@@ -1,0 +1,137 @@
+"""One way to drive a run to its end: bar, log, checkpoints, previews, Ctrl-C, and a stop where numbers break."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from .runs import Log
+
+PATIENCE = 5  # steps in a row that may have entries that are not finite
+
+
+class Record(Protocol):
+    """What one step did, at least."""
+
+    step: int  # which one it was, from 1
+    nonfinite: int  # entries of its gradients that were not finite
+    culprit: str  # the first quantity that was not
+
+
+class Run(Protocol):
+    """What is driven: a dream, a fit."""
+
+    step: int  # steps done
+    recipe: Any  # its `steps` are those of the whole run
+
+    def run(self) -> Iterator[Record]:
+        """The remaining steps, a record each; what a record tells is done."""
+
+    def save(self, folder: Path) -> None:
+        """Write the record and the checkpoint, from which the run goes on bit for bit."""
+
+
+def drive(
+    run: Run,
+    folder: Path,
+    *,
+    every: int,
+    line: Callable[[Sequence[Any]], Mapping[str, Any]],
+    bar: Callable[[Any], Mapping[str, str]],
+    preview: Callable[[], None] = lambda: None,
+) -> bool:
+    """Take the remaining steps of a run; whether it came to its end, and not to a Ctrl-C.
+
+    After each `every` steps, at the end and at a Ctrl-C: `line` of the records since goes to log.jsonl, the run is
+    saved, `preview` draws. `bar` says what the bar shows of a record. A Ctrl-C waits for the step in hand, so that the
+    checkpoint is true; a second one does not, and leaves the last checkpoint. Raises ValueError, in one sentence, if
+    another run is at work in the folder, or if gradients are not finite in `PATIENCE` steps in a row.
+    """
+    log, recent, broken, last = Log(folder / "log.jsonl", keep=run.step), [], 0, run.recipe.steps
+    with alone(folder), interruptible() as asked:
+        shown = tqdm(run.run(), initial=run.step, total=last, unit="step", dynamic_ncols=True)
+        with shown:
+            for record in shown:
+                recent.append(record)
+                shown.set_postfix(bar(record))
+                broken = broken + 1 if record.nonfinite else 0
+                if broken == PATIENCE:
+                    log(line(recent))
+                    raise ValueError(nonfinite(record, folder))
+                if record.step % every == 0 or record.step == last or asked():
+                    log(line(recent))
+                    run.save(folder)
+                    preview()
+                    recent = []
+                if asked() and record.step < last:
+                    return False
+    return True
+
+
+def nonfinite(record: Record, folder: Path) -> str:
+    """The sentence for a run that stopped because its gradients broke."""
+    return (
+        f"stopped at step {record.step}: {record.culprit} was not finite for {PATIENCE} steps in a row"
+        f" ({record.nonfinite} entries of a slope were lost in the last); check the model's weights and precision,"
+        f" or begin anew with smaller rates; what was learned before is in '{folder}'"
+    )
+
+
+def stopped(run: Run, command: str, folder: Path) -> int:
+    """Say that a run was stopped and how it goes on; the status of a command that a Ctrl-C ended."""
+    print(f"\nstopped at step {run.step}; go on with: dreamtext {command} --resume '{folder}'", file=sys.stderr)
+    return 130
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, to be asked between steps; the second time it interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    pressed = threading.Event()
+    former = signal.getsignal(signal.SIGINT)
+
+    def press(number: int, frame: Any) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, former)
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder for one run; the hold ends with the program, however it ends. ValueError if another one has it."""
+    path = Path(folder) / ".running"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        try:
+            hold(file.fileno())
+        except OSError as error:
+            raise ValueError(f"another run is at work in '{folder}'; wait for it, or choose another folder") from error
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no open file
+                path.unlink()
+
+
+def hold(file: int) -> None:
+    """Lock an open file for this program alone. Raises OSError if another one has it."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

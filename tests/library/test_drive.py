@@ -1,0 +1,110 @@
+"""Runs are driven to their end, stopped between steps, refused twice in a folder, and ended where numbers break."""
+
+import json
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import pytest
+
+from dreamtext_lib.drive import PATIENCE, alone, drive
+
+
+class Record(NamedTuple):
+    step: int
+    nonfinite: int
+    culprit: str = "the answer"
+
+
+class Count:
+    """A run that counts, breaks at some steps and presses Ctrl-C at others."""
+
+    def __init__(self, steps=10, broken=(), pressed=()):
+        self.recipe, self.step, self.saved = SimpleNamespace(steps=steps), 0, []
+        self.broken, self.pressed = broken, pressed
+
+    def run(self):
+        while self.step < self.recipe.steps:
+            self.step += 1
+            if self.step in self.pressed:
+                signal.raise_signal(signal.SIGINT)
+            yield Record(self.step, 3 * (self.step in self.broken))
+
+    def save(self, folder):
+        self.saved.append(self.step)
+
+
+def driven(run, folder, every=4):
+    drawn = []
+    whole = drive(
+        run,
+        folder,
+        every=every,
+        line=lambda records: {"step": records[-1].step, "count": len(records)},
+        bar=lambda record: {"step": str(record.step)},
+        preview=lambda: drawn.append(run.step),
+    )
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return whole, drawn, [(line["step"], line["count"]) for line in lines]
+
+
+def test_a_run_comes_to_its_end(tmp_path):
+    run = Count()
+    assert driven(run, tmp_path) == (True, [4, 8, 10], [(4, 4), (8, 4), (10, 2)])
+    assert run.saved == [4, 8, 10] and [p.name for p in tmp_path.iterdir()] == ["log.jsonl"]
+
+
+def test_ctrl_c_waits_for_the_step_in_hand_and_the_log_goes_on(tmp_path):
+    before, run = signal.getsignal(signal.SIGINT), Count(pressed=[6])
+    assert driven(run, tmp_path) == (False, [4, 6], [(4, 4), (6, 2)])
+    assert run.saved == [4, 6] and signal.getsignal(signal.SIGINT) is before
+    assert driven(run, tmp_path)[2] == [(4, 4), (6, 2), (8, 2), (10, 2)]
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path):
+    run = Count(pressed=[6, 7])
+    run.run = lambda: iter_twice(run)
+    with pytest.raises(KeyboardInterrupt):
+        driven(run, tmp_path)
+    assert run.saved == [4]
+
+
+def iter_twice(run):
+    for step in range(1, 11):
+        run.step = step
+        if step == 6:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        yield Record(step, 0)
+
+
+def test_a_gradient_that_stays_broken_ends_the_run_and_one_that_heals_does_not(tmp_path):
+    assert driven(Count(20, broken=[2, 3, 4, 5, 7, 8, 9, 10]), tmp_path / "a")[0]
+    run = Count(20, broken=range(6, 21))
+    with pytest.raises(ValueError, match=f"stopped at step {5 + PATIENCE}: the answer was not finite .* .3 entries"):
+        driven(run, tmp_path / "b")
+    assert run.saved == [4, 8] and not (tmp_path / "b" / ".running").exists()
+
+
+def test_two_runs_in_one_folder_are_refused_and_a_killed_one_holds_nothing(tmp_path):
+    code = f"""
+import sys, time
+from pathlib import Path
+from dreamtext_lib.drive import alone
+with alone(Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match="another run is at work"):
+            driven(Count(), tmp_path)
+    finally:
+        other.kill()
+        other.wait()
+    with alone(tmp_path):
+        pass
+    assert driven(Count(), tmp_path)[0]
