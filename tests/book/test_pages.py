@@ -20,8 +20,27 @@ FLAGS = [
     "--disable-sync",
 ]
 
-# What the theme itself says on every page: it declares a name twice, and starts without a stored mode.
-THEMES_OWN = ("THEBE_JS_URL", "invalid theme mode")
+# What the theme itself says on every page: it starts without a stored mode.
+THEMES_OWN = ("invalid theme mode",)
+WIDTHS = (1440, 1280, 1200, 600, 390)
+
+# Displayed formulas whose leftmost or rightmost glyph cannot be brought into sight: the text, the pixels lost.
+CUT = """() => [...document.querySelectorAll('mjx-container[display="true"]')].flatMap((formula) => {
+  const glyphs = [...formula.querySelectorAll("mjx-c, mjx-utext, mjx-line, mjx-surd")]
+    .map((glyph) => glyph.getBoundingClientRect()).filter((r) => r.width && r.height);
+  if (!glyphs.length) return [];
+  let left = Math.min(...glyphs.map((r) => r.left)), right = Math.max(...glyphs.map((r) => r.right)), lost = 0;
+  for (let box = formula; box !== document.body; box = box.parentElement) {
+    const style = getComputedStyle(box);
+    if (style.overflowX === "visible" || style.display === "inline") continue;
+    const edge = box.getBoundingClientRect().left + box.clientLeft, scrolls = /auto|scroll/.test(style.overflowX);
+    const begin = scrolls ? edge - box.scrollLeft : edge, end = begin + (scrolls ? box.scrollWidth : box.clientWidth);
+    lost = Math.max(lost, begin - left, right - end);
+    if (scrolls && box.scrollWidth > box.clientWidth + 1) [left, right] = [edge, edge + box.clientWidth];
+  }
+  lost = Math.max(lost, -left, right - innerWidth);
+  return lost > 1 ? [[formula.textContent.slice(0, 40), Math.round(lost)]] : [];
+})"""
 
 WIDGETS = """
 import numpy as np, trimesh
@@ -181,4 +200,7 @@ def test_our_own_pages_open_without_a_complaint(page, book, theme):
         if page.locator(".math").count():
             page.locator("mjx-container").first.wait_for(state="attached", timeout=30_000)
             assert not page.locator("mjx-merror").all_inner_texts(), f"{name}: a formula that MathJax refuses"
+            for width in WIDTHS if theme == "light" else ():
+                page.set_viewport_size({"width": width, "height": 900})
+                assert not page.evaluate(CUT), f"{name}: formulas cut off at {width} pixels"
         assert page.locator("h1:visible").count() and not page.troubles, (name, page.troubles)
