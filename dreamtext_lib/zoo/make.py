@@ -157,14 +157,14 @@ class Zoo:
         """The U-Net, the one further trained on fronts, and the factor that gives latents a deviation of 1."""
         encoder, scheduler = text_encoder(clip).to(self.device), architectures.scheduler()
         unet = (self.begun_unet("unet") if self.start else architectures.unet()).to(self.device)
-        scaling, made = 0.0, []
+        encoder_is_new = self.start is None or (self.work / "autoencoder").exists()
+        scaling, made = 0.0 if encoder_is_new else vae.config.scaling_factor, []
         for name, source, rate, sides in (
             ("unet", "train", 7e-4 if self.start else 1e-3, train_unet.SIDES),
             ("front", "front", 5e-4, None),
         ):
             if self.start and name not in self.only and not (self.work / name).exists():
                 made.append(self.begun_unet(name))
-                scaling = scaling or vae.config.scaling_factor
                 continue
             pictures = data(self.work, source, getattr(self.budget, source))
             latents = encoded(self.work / f"latents-{name}.safetensors", vae, pictures).float()

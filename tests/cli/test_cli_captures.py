@@ -24,8 +24,9 @@ def capture(tmp_path, monkeypatch):
 
     def stops(_):
         raise KeyboardInterrupt
+        yield
 
-    monkeypatch.setattr(Fit, "advance", stops)
+    monkeypatch.setattr(Fit, "run", stops)
     cameras = spiral(6)
     rgba = pictures(ToyObject("castle", "red"), cameras, 24)
 

@@ -97,7 +97,7 @@ with alone(Path({str(tmp_path)!r})):
     print("held", flush=True)
     time.sleep(60)
 """
-    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8")
     try:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(ValueError, match="another run is at work"):
