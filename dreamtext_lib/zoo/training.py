@@ -55,7 +55,7 @@ def train(stage: Stage, steps: int, folder: Path, seed: int = 0, every: int = 25
         stage.after(step)
         done, record = step + 1, {"step": step + 1, "loss": loss.item(), **record}
         recent.append(record)
-        if done % 100 == 0:
+        if done % 100 == 0 or done == steps:
             mean = {key: float(np.mean([r[key] for r in recent])) for key in record}
             log({**mean, "step": done, "seconds": round(time.time() - began, 1)})
             recent = []
