@@ -90,12 +90,15 @@ def stopped(run: Run, command: str, folder: Path) -> int:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, to be asked between steps; the second time it interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():
+    """Whether Ctrl-C was pressed, to be asked between steps; the second time it interrupts at once.
+
+    A program that was begun so that it ignores Ctrl-C, as a shell's script begins one in the background, goes on so.
+    """
+    former = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or former is signal.SIG_IGN:
         yield lambda: False
         return
     pressed = threading.Event()
-    former = signal.getsignal(signal.SIGINT)
 
     def press(number: int, frame: Any) -> None:
         pressed.set()

@@ -50,6 +50,20 @@ def driven(run, folder, every=4):
     return whole, drawn, [(line["step"], line["count"]) for line in lines]
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Ctrl-C is heard here, even where the tests were begun in the background by a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_program_that_ignores_ctrl_c_goes_on_so(tmp_path):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert driven(Count(pressed=[6]), tmp_path)[0]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
 def test_a_run_comes_to_its_end(tmp_path):
     run = Count()
     assert driven(run, tmp_path) == (True, [4, 8, 10], [(4, 4), (8, 4), (10, 2)])
