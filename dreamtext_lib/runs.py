@@ -145,6 +145,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"'{path}' is cut short or broken ({error}); its run cannot go on") from error
 
 
+def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], int]:
+    """The tensors of a run's checkpoint and the steps that it has done. Raises ValueError as `read_tensors` does."""
+    path = Path(folder) / "checkpoint.safetensors"
+    tensors, meta = read_tensors(path)
+    if type(step := meta.get("step")) is not int:
+        raise ValueError(f"'{path}' does not say how many steps were done; another version of dreamtext wrote it")
+    return tensors, step
+
+
 def pack(modules: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
     """All tensors of modules and optimisers under flat names, for `write_tensors`."""
     tensors = {f"{m}/{name}": t for m, module in modules.items() for name, t in module.state_dict().items()}

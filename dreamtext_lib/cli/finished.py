@@ -20,7 +20,7 @@ def finished(folder: Path) -> Finished:
     """A run from its folder. Raises ValueError, in one sentence, if it holds none."""
     record = read_record(folder)
     tensors, meta = read_tensors(Path(folder) / "checkpoint.safetensors")
-    if "volume" not in meta:
+    if "volume" not in meta or "step" not in meta:
         raise ValueError(f"the checkpoint in '{folder}' holds no volume; another version of dreamtext wrote it")
     volume, recipe = Volume.of(meta["volume"], tensors, profile().device), record["recipe"]
     if record["kind"] == "fit":

@@ -15,7 +15,7 @@ from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
 from ..radiance.occupancy import Occupancy
 from ..radiance.volume import Volume
-from ..runs import pack, read_record, read_tensors, stream, unpack, write_record, write_tensors
+from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
 from .prior import Prior
@@ -139,9 +139,9 @@ class Dream:
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe."""
-        tensors, meta = read_tensors(folder / "checkpoint.safetensors")
+        tensors, step = read_checkpoint(folder)
         unpack(tensors, *self.parts)
-        self.step = meta["step"]
+        self.step = step
 
 
 def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volume:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from ..clock import Clock
 from ..descent import adam, falling, mend
 from ..radiance.rendering import composite, photometric
 from ..radiance.volume import Volume
-from ..runs import pack, read_record, read_tensors, stream, unpack, write_record, write_tensors
+from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
 from .recipe import FitRecipe
 from .ways import WAYS, learned
 
@@ -107,15 +107,15 @@ class Fit:
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""
-        write_record(folder, "fit", {"capture": self.source, "seed": self.seed}, asdict(self.recipe))
+        write_record(folder, "fit", {"capture": self.source, "seed": self.seed}, self.recipe.values())
         meta = {"step": self.step, "volume": self.volume.about}
         write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe."""
-        tensors, meta = read_tensors(folder / "checkpoint.safetensors")
+        tensors, step = read_checkpoint(folder)
         unpack(tensors, *self.parts)
-        self.step = meta["step"]
+        self.step = step
 
 
 def decibel(error: float) -> float:
@@ -126,8 +126,4 @@ def decibel(error: float) -> float:
 def read_fit(folder: Path) -> tuple[dict, FitRecipe]:
     """What a fit's folder says of it, and its recipe. Raises ValueError, in one sentence, if it holds no fit."""
     about = read_record(folder, "fit", ("capture",))
-    known, given = {f.name for f in fields(FitRecipe)}, about["recipe"]
-    if not isinstance(given, dict) or (strange := sorted(set(given) - known)):
-        what = f"a field '{strange[0]}' that this version does not know" if isinstance(given, dict) else "no recipe"
-        raise ValueError(f"the recipe of '{folder}' has {what}")
-    return about, FitRecipe(**given)
+    return about, FitRecipe.from_values(about["recipe"])

@@ -1,0 +1,122 @@
+"""Run folders that are not whole, or of another kind or version: each command says why in one sentence."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from commands import run
+
+from dreamtext_lib.distillation.dream import Dream
+from dreamtext_lib.distillation.recipe import RECIPES
+from dreamtext_lib.fitting.recipe import FitRecipe
+from dreamtext_lib.runs import Log, read_tensors, write_record, write_tensors
+
+RECIPE = RECIPES["toy"]["fitfusion"].with_fields(steps=1, size=8, voxels=8, levels=2)
+
+
+@pytest.fixture(scope="module")
+def whole(prior, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    Dream("a red mug", prior, RECIPE, 5, "tiny").save(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(whole, tmp_path, prior, monkeypatch):
+    monkeypatch.setattr("dreamtext_lib.distillation.prior.load_prior", lambda *_: prior)
+    shutil.copytree(whole, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def record(folder, **changes):
+    values = json.loads((folder / "recipe.json").read_text(encoding="utf-8")) | changes
+    kept = {name: value for name, value in values.items() if value is not None}
+    (folder / "recipe.json").write_text(json.dumps(kept), encoding="utf-8")
+
+
+def raw(folder, data):
+    (folder / "recipe.json").write_bytes(data)
+
+
+def cut(folder, keep):
+    file = folder / "checkpoint.safetensors"
+    file.write_bytes(file.read_bytes()[:keep])
+
+
+def rewritten(folder, change):
+    tensors, meta = read_tensors(folder / "checkpoint.safetensors")
+    change(tensors, meta)
+    write_tensors(folder / "checkpoint.safetensors", tensors, meta)
+
+
+def a_folder(folder):
+    (folder / "checkpoint.safetensors").unlink()
+    (folder / "checkpoint.safetensors").mkdir()
+
+
+def changed(**fields):
+    return RECIPE.values() | fields
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "looks"),  # looks: whether view and export refuse it too
+    [
+        (lambda f: raw(f, b"{"), "recipe.json' is not valid JSON", True),
+        (lambda f: raw(f, b'{"prompt": "a r\xe9d mug"}'), "recipe.json' is not valid JSON", True),
+        (lambda f: raw(f, b"[]"), "holds no JSON object", True),
+        (lambda f: (f / "recipe.json").unlink(), "recipe.json is missing", True),
+        (lambda f: record(f, kind="fit", capture="x"), "holds a fit, not a dream; use dreamtext fit", False),
+        (lambda f: record(f, recipe=None), "lacks 'recipe'", True),
+        (lambda f: record(f, prompt=None), "lacks 'prompt'", False),
+        (lambda f: record(f, seed="x"), "has the seed 'x'", True),
+        (lambda f: record(f, recipe=changed(sparkle=1)), "has a field 'sparkle' that this version does not", False),
+        (lambda f: record(f, recipe=changed(steps="x")), "steps is 'x'; it must be a whole number", False),
+        (lambda f: record(f, recipe={"steps": 1}), "lacks the field 'score'; another version wrote it", False),
+        (lambda f: record(f, recipe=RECIPE.with_fields(levels=3).values()), "of another recipe or version", False),
+        (lambda f: cut(f, 0), "checkpoint.safetensors' is cut short or broken", True),
+        (lambda f: cut(f, 500), "checkpoint.safetensors' is cut short or broken", True),
+        (lambda f: cut(f, -100), "checkpoint.safetensors' is cut short or broken", True),
+        (a_folder, "checkpoint.safetensors is missing", True),
+        (lambda f: rewritten(f, lambda t, m: t.pop(next(n for n in t if n.startswith("field")))), "version", True),
+        (lambda f: rewritten(f, lambda t, m: m.pop("step")), "another version of dreamtext wrote it", True),
+        (lambda f: rewritten(f, lambda t, m: m.pop("volume")), "holds no volume", True),
+    ],
+)
+def test_a_run_that_is_not_whole_is_refused_in_one_sentence(spoil, words, looks, folder, tmp_path, capsys):
+    spoil(folder)
+    commands = [["dream", "--resume", folder]]
+    if looks:
+        commands += [["export", folder, "--out", tmp_path / "m.glb"], ["view", folder, "--page", tmp_path / "p.html"]]
+    if words == "holds no volume":  # what looks needs, and what goes on does without
+        commands = commands[1:]
+    for command in commands:
+        before = sorted(p.name for p in folder.iterdir())
+        status, _, err = run(capsys, *command)
+        assert status == 1 and words in err, (command, err)
+        assert err.startswith("dreamtext: ") and err.count("\n") == 1
+        assert sorted(p.name for p in folder.iterdir()) == before and [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"sparkle": 1}, "has a field 'sparkle' that this version does not know"),
+        ({"steps": "x"}, "steps is 'x'; it must be a whole number"),
+        ({"rate_net": float("inf")}, "rate_net is inf; it must be a finite number"),
+        ({"cut_out": 1}, "cut_out is 1; it must be of the kind bool"),
+        ({"kind": "splat"}, "kind is 'splat'; choose one of hash, vanilla, hierarchical"),
+        ("x", "the recipe is 'x'"),
+    ],
+)
+def test_the_recipe_of_a_fit_is_read_with_care(recipe, words, tmp_path, capsys):
+    values = FitRecipe().values() | recipe if isinstance(recipe, dict) else recipe
+    write_record(tmp_path, "fit", {"capture": "x", "seed": 0}, values)
+    write_tensors(tmp_path / "checkpoint.safetensors", {"x": torch.zeros(1)})
+    status, _, err = run(capsys, "fit", "--resume", tmp_path)
+    assert status == 1 and words in err and err.count("\n") == 1
+
+
+def test_a_broken_line_of_the_log_is_dropped(folder):
+    (folder / "log.jsonl").write_text('{"step": 0}\n{"st', encoding="utf-8")
+    assert Log(folder / "log.jsonl", keep=0).lines == ['{"step": 0}']
