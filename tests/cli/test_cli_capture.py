@@ -110,7 +110,7 @@ def test_mistakes_end_in_one_sentence_and_leave_nothing(arguments, word, tmp_pat
 
 def test_a_bad_field_of_the_recipe_and_a_full_folder_are_refused(capture, finished, capsys):
     status, _, err = run(capsys, "fit", capture, "--kind", "splat")
-    assert status == 1 and "splat" in err
+    assert status == 2 and "splat" in err and err.count("\n") == 1
     status, _, err = run(capsys, "fit", capture, "--out", finished)
     assert status == 1 and "is not empty" in err
 
