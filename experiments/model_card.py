@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from dreamtext_lib.runs import write_bytes, write_json
+from dreamtext_lib.runs import read_tensors, write_bytes, write_json
 from dreamtext_lib.viewing import style
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
 from dreamtext_lib.zoo import MODELS, PIPELINES
@@ -62,8 +62,9 @@ the U-Net 11,400, the front-biased one 600), then on this one, from those weight
 
 {rounds}
 
-Each round has a warm-up and a fall of the rate. The autoencoder sees 24 crops of 32 pixels a step, then 8 whole
-pictures; the CLIPs 96 pictures, with both towers, then with the image tower alone against the fixed text tower; the
+Each round has a warm-up and a fall of the rate. Exceptions to unbroken stages: in round 2 the schedules of autoencoder,
+CLIP and U-Net were laid out for 5,000, 1,600 and 3,200 steps until steps 2,500, 1,000 and 750. The
+autoencoder sees 24 crops of 32 pixels a step, then 8 whole pictures; the CLIPs 96 pictures, with both towers, then with the image tower alone against the fixed text tower; the
 U-Net 32, of which fronts and backs are the larger part, with min-SNR weights, more steps at much noise, averaged
 weights, and 10 % of the captions empty.
 
@@ -115,6 +116,9 @@ def remember(work: Path, name: str) -> list[dict]:
             for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
                 row = json.loads(line)
                 kept.append({"round": name, "stage": stage, "step": row["step"], "value": round(row[key], 4)})
+            checkpoint = work / stage / "checkpoint.safetensors"
+            if checkpoint.exists() and kept[-1]["step"] < (done := read_tensors(checkpoint)[1]["step"]):
+                kept.append(kept[-1] | {"step": done})  # steps after the last line of a log
     if not any(r["round"] == name for r in kept):
         raise SystemExit(f"no log of a training in {work}; is it the folder of one?")
     write_json(HISTORY, kept)

@@ -109,7 +109,7 @@ class ToyObject:
 
     @property
     def numbers(self) -> list[float]:
-        """All of the object but its class, as one row of `COLUMNS` numbers."""
+        """All of the object but its class, as one row of numbers, of one length for all classes."""
         form = (*self.form, *(0.5,) * LONGEST_FORM)[:LONGEST_FORM]
         paints = (*self.colour, *self.second, *self.accent)
         return [*paints, *self.scale, PATTERNS.index(self.pattern), self.grain, *form]
