@@ -63,10 +63,10 @@ the U-Net 11,400, the front-biased one 600), then on this one, from those weight
 {rounds}
 
 Each round has a warm-up and a fall of the rate. Exceptions to unbroken stages: in round 2 the schedules of autoencoder,
-CLIP and U-Net were laid out for 5,000, 1,600 and 3,200 steps until steps 2,500, 1,000 and 750. The
-autoencoder sees 24 crops of 32 pixels a step, then 8 whole pictures; the CLIPs 96 pictures, with both towers, then with the image tower alone against the fixed text tower; the
-U-Net 32, of which fronts and backs are the larger part, with min-SNR weights, more steps at much noise, averaged
-weights, and 10 % of the captions empty.
+CLIP and U-Net were laid out for 5,000, 1,600 and 3,200 steps until steps 2,500, 1,000 and 750. The autoencoder sees 24
+crops of 32 pixels a step, then 8 whole pictures; the CLIPs 96 pictures, with both towers, then with the image tower
+alone against the fixed text tower; the U-Net 32, of which fronts and backs are the larger part, with min-SNR weights,
+more steps at much noise, averaged weights, and 10 % of the captions empty.
 
 ![Training curves](training.png)
 
