@@ -49,36 +49,38 @@ def drive(
 
     After each `every` steps, at the end and at a Ctrl-C: `line` of the records since goes to log.jsonl, the run is
     saved, `preview` draws. `bar` says what the bar shows of a record. A Ctrl-C waits for the step in hand, so that the
-    checkpoint is true; a second one does not, and leaves the last checkpoint. Raises ValueError, in one sentence, if
-    another run is at work in the folder, or if gradients are not finite in `PATIENCE` steps in a row.
+    checkpoint is true; a second one does not, and leaves the last checkpoint. A run that ends in an error before its
+    first checkpoint leaves nothing: what it wrote is removed, and the folder if it made it. Raises ValueError, in one
+    sentence, if another run is at work in the folder, or if gradients are not finite in `PATIENCE` steps in a row.
     """
-    log, recent, broken, last = Log(folder / "log.jsonl", keep=run.step), [], 0, run.recipe.steps
-    with alone(folder), interruptible() as asked:
-        shown = tqdm(run.run(), initial=run.step, total=last, unit="step", dynamic_ncols=True)
-        with shown:
+    recent, broken, last, kept = [], 0, run.recipe.steps, run.step
+    with alone(folder), interruptible() as asked, nothing_left(folder, unless=lambda: kept):
+        log = Log(folder / "log.jsonl", keep=run.step)
+        with tqdm(run.run(), initial=run.step, total=last, unit="step", dynamic_ncols=True) as shown:
             for record in shown:
                 recent.append(record)
                 shown.set_postfix(bar(record))
                 broken = broken + 1 if record.nonfinite else 0
                 if broken == PATIENCE:
                     log(line(recent))
-                    raise ValueError(nonfinite(record, folder))
+                    raise ValueError(nonfinite(record, folder, kept))
                 if record.step % every == 0 or record.step == last or asked():
                     log(line(recent))
                     run.save(folder)
+                    recent, kept = [], record.step
                     preview()
-                    recent = []
                 if asked() and record.step < last:
                     return False
     return True
 
 
-def nonfinite(record: Record, folder: Path) -> str:
-    """The sentence for a run that stopped because its gradients broke."""
+def nonfinite(record: Record, folder: Path, kept: int) -> str:
+    """The sentence for a run that stopped because its gradients broke; `kept`: the step of its last checkpoint."""
+    left = f"what was learned up to step {kept} is in '{folder}'" if kept else "nothing was saved before"
     return (
         f"stopped at step {record.step}: {record.culprit} was not finite for {PATIENCE} steps in a row"
         f" ({record.nonfinite} entries of a slope were lost in the last); check the model's weights and precision,"
-        f" or begin anew with smaller rates; what was learned before is in '{folder}'"
+        f" or begin anew with smaller rates; {left}"
     )
 
 
@@ -112,11 +114,36 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
+def nothing_left(folder: Path, unless: Callable[[], object]) -> Iterator[None]:
+    """Where the block fails, remove the files that came into a folder meanwhile, unless there is something to keep."""
+    there = set(folder.iterdir())
+    try:
+        yield
+    except BaseException:
+        if not unless():
+            for path in set(folder.iterdir()) - there:
+                path.unlink()
+        raise
+
+
+@contextmanager
+def no_empty_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and those above it; what was made and holds nothing at the end goes again."""
+    made = [path for path in (folder.absolute(), *folder.absolute().parents) if not path.exists()]  # the deepest first
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # what holds something stays
+            for path in made:
+                path.rmdir()
+
+
+@contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold a folder for one run; the hold ends with the program, however it ends. ValueError if another one has it."""
     path = Path(folder) / ".running"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
+    with no_empty_folder(path.parent), open(path, "w", encoding="utf-8") as file:
         try:
             hold(file.fileno())
         except OSError as error:
@@ -124,7 +151,7 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):  # Windows removes no open file
+            with suppress(OSError):  # Windows removes no open file: there it stays, and is held by no one
                 path.unlink()
 
 

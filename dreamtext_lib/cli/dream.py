@@ -84,8 +84,6 @@ def run(a: Namespace) -> int:
     note_strange_words(prompt, name)
     if a.resume:
         run.load(folder)
-    else:
-        run.save(folder)
     views = turntable(4)
     print(f"dreaming '{prompt}' with {name}, guidance s = {recipe.score.guidance:g}; preview: {folder / 'preview.png'}")
 

@@ -14,7 +14,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         return 1, f"a text cannot be read or written as UTF-8 ({text})"
     if isinstance(error, OSError):
         if error.errno == ENOSPC:
-            return 1, "the disk is full; free some space, then go on with --resume"
+            return 1, "the disk is full; free some space, then begin again, or go on with --resume if a run was saved"
         return 1, f"{error.strerror or text}: '{error.filename}'" if error.filename else text or type(error).__name__
     if out_of_memory(error):
         return 1, "there is not enough memory for this; ask for smaller pictures, fewer samples or a smaller batch"

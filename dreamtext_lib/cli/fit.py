@@ -81,8 +81,6 @@ def run(a: Namespace) -> int:
     run = Fit(capture, recipe, number, device=profile().device, source=str(path))
     if a.resume:
         run.load(folder)
-    else:
-        run.save(folder)
     few = held_out.take(range(min(len(held_out), 4)))
     print(f"preview, truth above and the field below: {folder / 'preview.png'}")
 

@@ -8,6 +8,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 RUNS = Path("runs")
+HOLD = ".running"  # by which a run holds its folder (`drive.alone`); a program that was killed leaves it
 LETTERS, BYTES = 60, 150  # at most in a name; systems allow 255 bytes, some 260 letters for a whole path
 MARK = 6  # letters of the mark of a prompt that its name does not hold whole
 
@@ -56,7 +57,7 @@ def new_folder(path: Path, resume: bool = True) -> Path:
     """The path, once it is certain that a folder can be made there and holds nothing; ValueError if not."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"--out '{path}' is a file; name a folder")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(p.name != HOLD for p in path.iterdir()):
         on = f", or go on with --resume '{path}'" if resume else ""
         raise ValueError(f"the folder '{path}' is not empty; choose another --out{on}")
     check_writable(path / "file")

@@ -14,9 +14,10 @@ from commands import run
 from dreamtext_lib import cli
 from dreamtext_lib.capture.transforms import read_capture
 from dreamtext_lib.cli.finished import finished as read_finished
-from dreamtext_lib.fitting.fit import Fit
+from dreamtext_lib.fitting.fit import Fit, read_fit
 from dreamtext_lib.radiance.cameras import orbit
 from dreamtext_lib.radiance.mesh import extract
+from dreamtext_lib.runs import read_checkpoint
 from dreamtext_lib.toybox.capture import write_capture
 from dreamtext_lib.toybox.objects import ToyObject
 
@@ -75,6 +76,34 @@ def test_the_last_line_is_the_score_and_a_stopped_fit_goes_on_to_the_same(
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8")) == json.loads(
         (finished / "metrics.json").read_text(encoding="utf-8")
     )
+
+
+def test_a_fit_that_ends_before_its_first_checkpoint_leaves_nothing_and_a_stopped_one_goes_on(
+    capture, tmp_path, capsys, monkeypatch
+):
+    folder, walk, presses = tmp_path / "runs" / "run", Fit.run, []
+
+    def pressed(self):
+        for record in walk(self):
+            for _ in range(presses.pop() if presses else 0):
+                signal.raise_signal(signal.SIGINT)
+            yield record
+
+    def spoilt(self):
+        self.volume.field.grid.table.data.fill_(torch.nan)
+        return walk(self)
+
+    monkeypatch.setattr(Fit, "run", spoilt)
+    status, _, err = run(capsys, "fit", capture, "--out", folder, *SHORT)
+    assert status == 1 and "stopped at step 5: the loss was not finite" in err and not list(tmp_path.iterdir())
+    monkeypatch.setattr(Fit, "run", pressed)
+    presses.append(2)
+    status, _, err = run(capsys, "fit", capture, "--out", folder, *SHORT)
+    assert status == 130 and err.splitlines()[-1] == "dreamtext: stopped" and not list(tmp_path.iterdir())
+    presses.append(1)
+    status, _, err = run(capsys, "fit", capture, "--out", folder, *SHORT)
+    assert status == 130 and "stopped at step 1; go on with" in err
+    assert read_fit(folder)[0]["capture"] == str(capture) and read_checkpoint(folder)[1] == 1
 
 
 def test_a_mesh_is_exported_in_the_units_of_the_world(finished, capture, tmp_path, capsys):

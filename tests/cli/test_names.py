@@ -1,6 +1,8 @@
 """Names of what commands write: every script kept, no two prompts in one, nothing written over, any system."""
 
 import re
+import subprocess
+import sys
 import unicodedata
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -73,6 +75,13 @@ def test_what_is_there_is_not_written_over(tmp_path):
             make(place)
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
     assert new_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b" and not (tmp_path / "a").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_blocks_no_other(tmp_path):
+    holds = "import os, sys; from pathlib import Path; from dreamtext_lib.drive import alone\n"
+    code = holds + "with alone(Path(sys.argv[1])): os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")]).returncode == 9
+    assert list((tmp_path / "run").iterdir()) and new_folder(tmp_path / "run") == tmp_path / "run"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")

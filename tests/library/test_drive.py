@@ -85,10 +85,10 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path):
     assert run.saved == [4]
 
 
-def iter_twice(run):
+def iter_twice(run, at=6):
     for step in range(1, 11):
         run.step = step
-        if step == 6:
+        if step == at:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
         yield Record(step, 0)
@@ -99,7 +99,42 @@ def test_a_gradient_that_stays_broken_ends_the_run_and_one_that_heals_does_not(t
     run = Count(20, broken=range(6, 21))
     with pytest.raises(ValueError, match=f"stopped at step {5 + PATIENCE}: the answer was not finite .* .3 entries"):
         driven(run, tmp_path / "b")
-    assert run.saved == [4, 8] and not (tmp_path / "b" / ".running").exists()
+    assert run.saved == [4, 8] and [p.name for p in (tmp_path / "b").iterdir()] == ["log.jsonl"]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_what_ends_before_its_first_checkpoint_leaves_nothing_and_what_was_there_stays(made, tmp_path):
+    folder = tmp_path / "runs" / "run"
+    if made:
+        folder.mkdir(parents=True)
+        (folder / "mine.txt").touch()
+    left = sorted(tmp_path.rglob("*"))
+
+    class Full(Count):
+        def save(self, folder):
+            (folder / "recipe.json").touch()  # and then the disk is full
+            raise OSError("the disk is full")
+
+    twice = Count()
+    twice.run = lambda: iter_twice(twice, at=2)
+    for run, error, words in (
+        (Count(20, broken=range(1, 20)), ValueError, "stopped at step 5: .* nothing was saved before$"),
+        (Full(), OSError, "full"),
+        (twice, KeyboardInterrupt, "^$"),
+    ):
+        with pytest.raises(error, match=words):
+            driven(run, folder, every=6)
+        assert sorted(tmp_path.rglob("*")) == left
+
+
+def test_a_resumed_run_that_ends_in_an_error_loses_nothing(tmp_path):
+    run = Count(20, broken=range(6, 20))
+    driven(Count(4), tmp_path)
+    run.step = 4
+    with pytest.raises(ValueError, match="what was learned up to step 4 is in"):
+        driven(run, tmp_path, every=20)
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [4, 10]
 
 
 def test_two_runs_in_one_folder_are_refused_and_a_killed_one_holds_nothing(tmp_path):
