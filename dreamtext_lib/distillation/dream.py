@@ -24,7 +24,6 @@ from .recipe import Recipe
 from .regularisers import regulariser
 from .score import injected, weighted
 
-PATIENCE = 5  # steps in a row with something that is not finite, after which a run stops
 ON_THE_WAY = ("the view", "the view's latent", "the model's answer", "the gradient of the field")
 
 
@@ -115,20 +114,11 @@ class Dream:
         return modules, optimisers
 
     def run(self) -> Iterator[Record]:
-        """The remaining steps, one record each.
-
-        Raises ValueError, which names the quantity, when something is not finite for `PATIENCE` steps in a row.
-        """
-        what, broken = (self.volume, self.prior, self.states, self.recipe, self.seed, self.optimiser), 0
+        """The remaining steps, one record each; `drive` stops a run whose gradients stay broken."""
+        what = self.volume, self.prior, self.states, self.recipe, self.seed, self.optimiser
         for record in distil(*what, arrow=self.arrow, start=self.step):
-            self.step, broken = record.step, broken + 1 if record.nonfinite else 0
+            self.step = record.step
             yield record
-            if broken == PATIENCE:
-                raise ValueError(
-                    f"stopped at step {record.step}: {record.culprit} was not finite for {PATIENCE} steps in a row"
-                    f" ({record.nonfinite} entries of a slope were lost in the last); check the model's weights and"
-                    " precision, or begin anew with smaller rates"
-                )
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""

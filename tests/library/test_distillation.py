@@ -11,6 +11,7 @@ from dreamtext_lib.distillation.prior import load_prior
 from dreamtext_lib.distillation.prompts import view_states
 from dreamtext_lib.distillation.recipe import Recipe
 from dreamtext_lib.distillation.score import weighted
+from dreamtext_lib.drive import drive
 from dreamtext_lib.radiance.cameras import turntable
 
 SHORT = Recipe().with_fields(
@@ -161,7 +162,7 @@ def test_nan_from_the_prior_is_counted_and_moves_nothing(prior):
         assert pictures(dream).isfinite().all()
 
 
-def test_a_run_that_stays_broken_stops_and_says_why(prior):
+def test_a_run_that_stays_broken_stops_and_says_why(prior, tmp_path):
     class Burnt(Broken):
         def encode_image(self, rgb):
             return self.prior.encode_image(rgb) * torch.nan
@@ -169,12 +170,18 @@ def test_a_run_that_stays_broken_stops_and_says_why(prior):
         def eps(self, x_t, t, states):
             return self.prior.eps(x_t, t, states)
 
+    def line(records):
+        return {"step": records[-1].step}
+
+    def bar(record):
+        seen.append(record)
+        return {}
+
     recipe, seen = SHORT.with_fields(steps=20, size=8, samples=4), []
     for broken, good, words in ((Broken(prior, 2), 2, "the model's answer"), (Burnt(prior, 0), 0, "the view's latent")):
         seen.clear()
         with pytest.raises(ValueError) as error:
-            for record in Dream("a red mug", broken, recipe).run():
-                seen.append(record)
+            drive(Dream("a red mug", broken, recipe), tmp_path / "run", every=50, line=line, bar=bar)
         assert [r.step for r in seen] == list(range(1, good + 6))
         assert str(error.value).startswith(f"stopped at step {good + 5}: {words} was not finite for 5 steps in a row (")
         assert "\n" not in str(error.value)
