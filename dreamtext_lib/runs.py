@@ -15,6 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+FORMAT = 1  # of recipe.json, counted up where an older reader would read it wrongly; a record without one is of 1
+
 
 def step_of(line: str) -> float:
     """The step of a line of a log; infinity where the line is broken."""
@@ -25,26 +27,22 @@ def step_of(line: str) -> float:
 
 
 def write_record(folder: Path, kind: str, about: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-    """Write recipe.json, which says what a run is: its kind (dream, fit), what it is about and its recipe."""
-    write_json(Path(folder) / "recipe.json", {"kind": kind, **about, "recipe": recipe})
+    """Write recipe.json, which says what a run is: its format, its kind (dream, fit), what it is about, its recipe.
+
+    about: `seed`; of a dream `prompt` and `model`, of a fit `capture`. Where a run has them, also `words`, the file or
+    the name of words that were learned for it, and `image`, the file of the picture it refers to. Files are named by
+    whole paths, or by their place in the run's folder.
+    """
+    write_json(Path(folder) / "recipe.json", {"format": FORMAT, "kind": kind, **about, "recipe": recipe})
 
 
 def read_record(folder: Path, kind: str | None = None, needs: Sequence[str] = ()) -> dict[str, Any]:
     """What `write_record` wrote, once the run's files are there and the run is of this kind (None: of any).
 
-    needs: names that must be there beside `kind`, `seed` and `recipe`. Raises ValueError, in one sentence, if not.
+    `words` and `image` are None where the run has none. needs: names that must be there beside `kind`, `seed` and
+    `recipe`. Raises ValueError, in one sentence, if something is missing, false, or of a format of later versions.
     """
-    folder = Path(folder)
-    path = folder / "recipe.json"
-    for file in (path, folder / "checkpoint.safetensors"):
-        if not file.is_file():
-            raise ValueError(f"the folder '{folder}' holds no run to go on with: {file.name} is missing")
-    try:
-        values = json.loads(path.read_bytes().decode("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not valid JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"'{path}' holds no JSON object")
+    path, values = Path(folder) / "recipe.json", {"words": None, "image": None} | values_of(Path(folder))
     for name in ("kind", "seed", "recipe"):
         if name not in values:
             raise ValueError(f"'{path}' lacks '{name}'; another version of dreamtext wrote it, which can read it")
@@ -58,6 +56,31 @@ def read_record(folder: Path, kind: str | None = None, needs: Sequence[str] = ()
     for name in needs:
         if name not in values:
             raise ValueError(f"'{path}' lacks '{name}'")
+    for name in ("words", "image"):
+        if not isinstance(values[name], str | None):
+            raise ValueError(f"'{path}' has the {name} {values[name]!r}; it must be the name of a file, or null")
+    return values
+
+
+def values_of(folder: Path) -> dict[str, Any]:
+    """The object in a run's recipe.json, if it is of a format that is known here and a checkpoint is beside it."""
+    path, absent = folder / "recipe.json", f"the folder '{folder}' holds no run to go on with"
+    if not path.is_file():
+        raise ValueError(f"{absent}: {path.name} is missing")
+    try:
+        values = json.loads(path.read_bytes().decode("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"'{path}' is not valid JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"'{path}' holds no JSON object")
+    if type(form := values.get("format", 1)) is not int or form < 1:
+        raise ValueError(f"'{path}' has the format {form!r}; it must be a whole number, at least 1")
+    if form > FORMAT:
+        raise ValueError(
+            f"'{path}' has the format {form}, which a later dreamtext wrote; this one reads up to {FORMAT}"
+        )
+    if not (folder / "checkpoint.safetensors").is_file():
+        raise ValueError(f"{absent}: checkpoint.safetensors is missing")
     return values
 
 

@@ -85,6 +85,12 @@ def written(folder):
 def test_a_record_comes_back(tmp_path):
     values = runs.read_record(written(tmp_path), "dream", ("prompt",))
     assert (values["prompt"], values["seed"], values["recipe"]) == ("a mug", 2**64 - 1, {"steps": 3})
+    assert (values["format"], values["words"], values["image"]) == (runs.FORMAT, None, None)
+    runs.write_record(tmp_path, "dream", {"seed": 1, "words": "cat.safetensors", "image": "/pictures/cat.png"}, {})
+    values = runs.read_record(tmp_path)
+    assert (values["words"], values["image"]) == ("cat.safetensors", "/pictures/cat.png")
+    runs.write_json(tmp_path / "recipe.json", {"kind": "fit", "seed": 1, "recipe": {}})  # from before formats
+    assert runs.read_record(tmp_path, "fit") == {"kind": "fit", "seed": 1, "recipe": {}, "words": None, "image": None}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +105,16 @@ def test_a_record_comes_back(tmp_path):
         (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": -1, "recipe": {}}), "the seed -1"),
         (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": 1, "recipe": {}}), "lacks 'prompt'"),
         (lambda f: runs.write_record(f, "fit", {"seed": 1}, {}), "holds a fit, not a dream"),
+        (
+            lambda f: runs.write_json(f / "recipe.json", {"format": runs.FORMAT + 1}),
+            "a later dreamtext wrote; this one",
+        ),
+        (
+            lambda f: runs.write_json(f / "recipe.json", {"format": "new"}),
+            "the format 'new'; it must be a whole number",
+        ),
+        (lambda f: runs.write_record(f, "dream", {"seed": 1, "prompt": "", "words": 3}, {}), "has the words 3"),
+        (lambda f: runs.write_record(f, "dream", {"seed": 1, "prompt": "", "image": []}, {}), "has the image "),
     ],
 )
 def test_what_is_no_dream_is_refused_in_one_sentence(spoil, words, tmp_path):
