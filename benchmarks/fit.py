@@ -31,8 +31,10 @@ TOY = ToyObject("castle", "red", "spotted")
 SMALL = {"batch": 64, "rate_nerf": 1e-3, "steps": 20_000}  # of the batches from 32 to 1024 tried, best at 75 s
 RECIPES = {
     "hash": FitRecipe(),
-    "vanilla": FitRecipe(kind="vanilla", samples=64, **SMALL),
-    "hierarchical": FitRecipe(kind="hierarchical", samples=24, extra=16, **SMALL),  # 24 + 40 questions a ray
+    "vanilla": FitRecipe().with_fields(kind="vanilla", samples=64, **SMALL),
+    "hierarchical": FitRecipe().with_fields(  # 24 + 40 questions a ray
+        kind="hierarchical", samples=24, samples_more=16, **SMALL
+    ),
 }
 MARKS = (24, 28, 32)  # dB
 PAUSE = 25.0  # seconds between two looks at a NeRF
@@ -72,7 +74,7 @@ def kornia_curve(train: Capture, held_out: Capture, seconds: float, seed: int) -
     from kornia.nerf.nerf_model import NerfModel
 
     torch.manual_seed(seed)
-    model, ours = NerfModel(64), Fit(train, FitRecipe(kind="vanilla", width=8, depth=2), seed)
+    model, ours = NerfModel(64), Fit(train, FitRecipe().with_fields(kind="vanilla", width=8, depth=2), seed)
     optimiser = torch.optim.Adam(model.parameters(), lr=SMALL["rate_nerf"])
 
     def paint(origins: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
@@ -146,7 +148,7 @@ def main() -> None:
                 continue
             run, points = curve(train, held_out, RECIPES[kind], budget, seed, a.device)
             views = run.views(held_out)
-            truth = held_out.pictures(run.recipe.background)
+            truth = held_out.pictures(run.recipe.pictures.background)
             each = [{"psnr": round(psnr(x, y), 3), "ssim": round(ssim(x, y), 4)} for x, y in zip(views, truth)]
             mean = {k: round(sum(e[k] for e in each) / len(each), 4) for k in ("psnr", "ssim")}
             shape = {} if a.capture else shape_scores(run, TOY)

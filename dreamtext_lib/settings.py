@@ -144,7 +144,7 @@ class Voxels(Settings):
 
     voxels: Count = 32  # voxels a side
     renew_every: Count = 16  # steps between renewals
-    threshold: Positive = 0.5  # density, in 1 / unit of length, below which a voxel is empty
+    threshold: Positive = 0.5  # density below which a voxel is empty, in 1 / unit of length (1 / radius in a fit)
     decay: Share = 0.6  # what is left of a remembered density at a renewal, as a factor
 
 

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from ..fitting.recipe import FitRecipe
 
 PREVIEW_EVERY = 200  # steps between previews and checkpoints
+FORMER = {  # names that fields had before recipes were nested
+    "few": "samples_early",
+    "early": "early_until",
+    "extra": "samples_more",
+    "occupancy": "voxels",
+    "every": "renew_every",
+}
 
 
 def flags(parser: ArgumentParser) -> None:
@@ -27,7 +34,7 @@ def flags(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="run folder to write (default: in runs/, named after the capture)")
     parser.add_argument("--seed", type=seed, metavar="N", help="seed of all randomness (default 0)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder, as it was")
-    add_fields(parser, {"fit": FitRecipe()}, {})
+    add_fields(parser, {"fit": FitRecipe()}, FORMER)
 
 
 def name_of(capture: Path) -> str:
@@ -53,7 +60,7 @@ def plan(a: Namespace) -> tuple[Path, int, "FitRecipe", Path]:
     if a.capture is None:
         raise ValueError("name a capture: a folder that holds transforms.json, or a JSON file")
     number, path = a.seed or 0, a.capture.resolve()
-    return path, number, FitRecipe(**changed), new_folder(a.out or RUNS / f"{name_of(path)}-{number}")
+    return path, number, FitRecipe().with_fields(**changed), new_folder(a.out or RUNS / f"{name_of(path)}-{number}")
 
 
 def run(a: Namespace) -> int:
@@ -69,14 +76,15 @@ def run(a: Namespace) -> int:
     from ..profile import profile
     from ..viewing.pictures import contact_sheet, write_picture
 
-    capture, held_out = read_capture(path, recipe.size, cut_out=recipe.cut_out, up=recipe.up)
+    how = recipe.pictures
+    capture, held_out = read_capture(path, how.size, cut_out=how.cut_out, up=how.up)
     height, width = capture.size
     if min(height, width) < 11:  # SSIM's window, at the end
         raise ValueError(
             f"the pictures are {width} x {height} pixels to learn from; give larger ones, or a larger --size"
         )
     print(f"{len(capture)} pictures of {width} x {height} pixels to learn from, {len(held_out)} held out")
-    for note in (*capture.notes, *note_on_wall(capture.rgba.numpy(), recipe.background)):
+    for note in (*capture.notes, *note_on_wall(capture.rgba.numpy(), how.background)):
         print(f"note: {note}", file=sys.stderr)
     run = Fit(capture, recipe, number, device=profile().device, source=str(path))
     if a.resume:
@@ -85,7 +93,7 @@ def run(a: Namespace) -> int:
     print(f"preview, truth above and the field below: {folder / 'preview.png'}")
 
     def preview() -> None:
-        both = torch.cat([few.pictures(recipe.background), run.views(few)])
+        both = torch.cat([few.pictures(how.background), run.views(few)])
         write_picture(contact_sheet(both, columns=len(few), scale=max(200 // width, 1)), folder / "preview.png")
 
     def bar(record: "Record") -> dict:
@@ -115,7 +123,7 @@ def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:
     for path in write_report(folder, run.volume.pictures(turntable(60), 128), mesh_or_none(run.volume)):
         print(path)
     scores = {}
-    views, true = run.views(held_out), held_out.pictures(run.recipe.background)
+    views, true = run.views(held_out), held_out.pictures(run.recipe.pictures.background)
     for name, image, truth, counts in zip(held_out.names, views, true, held_out.counts):
         scores[name] = {"psnr": round(psnr(image, truth, counts), 3), "ssim": round(ssim(image, truth, counts), 4)}
     mean = {k: float(np.mean([s[k] for s in scores.values()])) for k in ("psnr", "ssim")}

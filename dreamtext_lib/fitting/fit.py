@@ -73,10 +73,10 @@ class Fit:
         rates = falling(self.optimiser, self.descent, r.steps, self.step)
         for step in range(self.step, r.steps):
             draw, clock = partial(stream, self.seed, step), Clock(self.device)
-            place = self.pool[torch.randint(len(self.pool), (r.batch,), generator=draw("pixels"))]
-            wall = r.background
+            place = self.pool[torch.randint(len(self.pool), (r.rays.batch,), generator=draw("pixels"))]
+            wall = r.pictures.background
             if capture.has_alpha:  # another wall behind each ray: what is transparent must be so
-                wall = torch.rand(r.batch, 3, generator=draw("wall"))
+                wall = torch.rand(r.rays.batch, 3, generator=draw("wall"))
             given = *capture.rays(place), capture.colours(place, wall)
             origins, directions, pixels = (v.to(self.device) for v in given)
             wall = wall.to(self.device) if isinstance(wall, Tensor) else wall
@@ -87,7 +87,7 @@ class Fit:
             broken = mend(self.optimiser)
             self.optimiser.step()
             rates.step()
-            if volume.occupancy is not None and (step + 1) % r.every == 0:
+            if volume.occupancy is not None and (step + 1) % r.voxels.renew_every == 0:
                 volume.occupancy.update(volume.field.density, draw("occupancy"))
             error = (composite(seen[-1].rgb, seen[-1].opacity, wall).detach() - pixels).square().mean().item()
             painted = (seen[-1].weights > 0).float().sum(-1).mean().item()
@@ -97,12 +97,12 @@ class Fit:
 
     def views(self, capture: Capture) -> Tensor:
         """What the field shows to the cameras of a capture, (N, H, W, 3) in 0..1, over the recipe's background."""
-        height, wall = capture.size[0], self.recipe.background
+        height, wall = capture.size[0], self.recipe.pictures.background
         return torch.stack([self.volume.picture(*capture.picture_rays(i), height, wall) for i in range(len(capture))])
 
     def errors(self, held_out: Capture) -> list[float]:
         """PSNR of each held-out picture, dB, over the recipe's background."""
-        true = held_out.pictures(self.recipe.background)
+        true = held_out.pictures(self.recipe.pictures.background)
         return [decibel((a - b).square().mean().item()) for a, b in zip(self.views(held_out), true)]
 
     def save(self, folder: Path) -> None:

@@ -18,9 +18,6 @@ from ..radiance.volume import March, Volume, World
 from ..settings import Descent
 from .recipe import FitRecipe
 
-STOP = 1e-3  # of its light, at which a ray of the hash field ends
-RATE_END = 0.1  # of the rates, at the end, as a factor of the start
-
 Draw = Callable[[str], torch.Generator]
 
 
@@ -39,10 +36,10 @@ def world_of(capture: Capture) -> World:
 
 def fresh_hash(recipe: FitRecipe, capture: Capture, generator: torch.Generator) -> Volume:
     """Instant-NGP in the hull of the outlines (Mueller et al. 2022)."""
-    r = recipe
-    grid = HashGrid(r.levels, r.features, r.log2_table, r.coarsest, r.finest, 1.0, generator)
-    occupancy = Occupancy(r.occupancy, 1.0, r.threshold, r.decay, limit=carve(capture, r.occupancy), cautious=True)
-    field, march = ViewField(grid, r.hidden, generator=generator), March(r.samples, stop=STOP)
+    g, v, rays = recipe.grid, recipe.voxels, recipe.rays
+    grid = HashGrid(g.levels, g.features, g.log2_table, g.coarsest, g.finest, 1.0, generator)
+    occupancy = Occupancy(v.voxels, 1.0, v.threshold, v.decay, limit=carve(capture, v.voxels), cautious=True)
+    field, march = ViewField(grid, g.hidden, generator=generator), March(rays.samples, stop=rays.light_end)
     return Volume(field, occupancy, world=world_of(capture), march=march, sight=True)
 
 
@@ -50,10 +47,10 @@ def hash_rays(
     volume: Volume, recipe: FitRecipe, origins: Tensor, directions: Tensor, step: int, draw: Draw
 ) -> tuple[Rendered]:
     """Few samples at first, when nothing is known; once the occupancy was renewed, rays end when their light does."""
-    r = recipe
+    r = recipe.rays
     how = {
-        "samples": min(r.few, r.samples) if step < r.early * r.steps else r.samples,
-        "stop": STOP if step >= r.every else 0.0,
+        "samples": min(r.samples_early, r.samples) if step < r.early_until * recipe.steps else r.samples,
+        "stop": r.light_end if step >= recipe.voxels.renew_every else 0.0,
         "generator": draw("samples"),
     }
     return (render_rays(volume.field, volume.occupancy, origins, directions, **how),)
@@ -61,12 +58,12 @@ def hash_rays(
 
 def fresh_nerf(recipe: FitRecipe, capture: Capture, generator: torch.Generator, twice: bool) -> Volume:
     """NeRF as it was first written, with a coarse one beside it that says where to look, or without."""
-    r = recipe
+    n, r = recipe.nerf, recipe.rays
     first, second = (
-        NeRF(r.width, r.depth, r.position_levels, r.direction_levels, generator) if there else None
+        NeRF(n.width, n.depth, n.position_levels, n.direction_levels, generator) if there else None
         for there in (True, twice)
     )
-    march = March(r.samples, r.extra if twice else 0)
+    march = March(r.samples, r.samples_more if twice else 0)
     return Volume(first, world=world_of(capture), march=march, coarse=second, sight=True)
 
 
@@ -74,20 +71,20 @@ def nerf_rays(
     volume: Volume, recipe: FitRecipe, origins: Tensor, directions: Tensor, step: int, draw: Draw
 ) -> tuple[Rendered, ...]:
     """Even samples; with a coarse field these, and then more where they mattered (3.15)."""
-    how = {"samples": recipe.samples, "generator": draw("samples")}
+    how = {"samples": recipe.rays.samples, "generator": draw("samples")}
     if volume.coarse is None:
         return (render_rays(volume.field, None, origins, directions, **how),)
-    return render_hierarchical(volume.coarse, volume.field, origins, directions, extra=recipe.extra, **how)
+    return render_hierarchical(volume.coarse, volume.field, origins, directions, extra=recipe.rays.samples_more, **how)
 
 
 def hash_descent(recipe: FitRecipe) -> Descent:
     """One rate for the tables, one for the networks."""
-    return Descent(rate_grid=recipe.rate_grid, rate_net=recipe.rate_net, rate_end=RATE_END)
+    return recipe.descent
 
 
 def nerf_descent(recipe: FitRecipe) -> Descent:
     """One rate: there is no table."""
-    return Descent(rate_net=recipe.rate_nerf, rate_end=RATE_END)
+    return recipe.descent.with_fields(rate_net=recipe.nerf.rate_nerf)
 
 
 def learned(volume: Volume) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

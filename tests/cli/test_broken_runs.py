@@ -103,8 +103,12 @@ def test_a_run_that_is_not_whole_is_refused_in_one_sentence(spoil, words, looks,
     [
         ({"sparkle": 1}, "has a field 'sparkle' that this version does not know"),
         ({"steps": "x"}, "steps is 'x'; it must be a whole number"),
-        ({"rate_net": float("inf")}, "rate_net is inf; it must be a finite number"),
-        ({"cut_out": 1}, "cut_out is 1; it must be of the kind bool"),
+        (
+            {"descent": {**FitRecipe().descent.values(), "rate_net": float("inf")}},
+            "rate_net is inf; it must be a finite number",
+        ),
+        ({"pictures": {**FitRecipe().pictures.values(), "cut_out": 1}}, "cut_out is 1; it must be of the kind bool"),
+        ({"batch": 2048}, "has a field 'batch' that this version does not know"),  # from before recipes were nested
         ({"kind": "splat"}, "kind is 'splat'; choose one of hash, vanilla, hierarchical"),
         ("x", "the recipe is 'x'"),
     ],

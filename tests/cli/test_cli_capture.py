@@ -22,8 +22,8 @@ from dreamtext_lib.toybox.capture import write_capture
 from dreamtext_lib.toybox.objects import ToyObject
 
 SHORT = [
-    "--steps", "120", "--batch", "512", "--samples", "48", "--few", "24", "--levels", "4", "--finest", "48",
-    "--occupancy", "24",
+    "--steps", "120", "--batch", "512", "--samples", "48", "--samples-early", "24", "--levels", "4",
+    "--finest", "48", "--voxels", "24",
 ]  # fmt: skip
 
 
@@ -203,7 +203,7 @@ def test_the_viewer_answers_on_this_machine_alone(finished):
 
 
 def test_a_dream_is_seen_without_its_model(tmp_path, capsys, monkeypatch):
-    short = ["--steps", "2", "--size", "16", "--samples", "12", "--occupancy", "16"]
+    short = ["--steps", "2", "--size", "16", "--samples", "12", "--voxels", "16"]
     assert run(capsys, "dream", "a red mug", "--out", tmp_path / "dream", *short)[0] == 0
     record = tmp_path / "dream" / "recipe.json"
     values = json.loads(record.read_text(encoding="utf-8"))

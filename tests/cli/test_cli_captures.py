@@ -15,7 +15,7 @@ from dreamtext_lib.fitting.fit import Fit
 from dreamtext_lib.toybox.capture import FOV, pictures, spiral
 from dreamtext_lib.toybox.objects import ToyObject
 
-SHORT = ["--steps", "1", "--levels", "2", "--finest", "24", "--occupancy", "16"]
+SHORT = ["--steps", "1", "--levels", "2", "--finest", "24", "--voxels", "16"]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 from commands import run
@@ -13,6 +14,7 @@ from commands import run
 from dreamtext_lib.cli.flags import comments, groups
 from dreamtext_lib.cli.main import COMMANDS, parser
 from dreamtext_lib.distillation.recipe import RECIPES
+from dreamtext_lib.fitting.recipe import FitRecipe
 
 PROGRAM = [sys.executable, "-m", "dreamtext_lib.cli"]
 SHORT = ["--steps", "1", "--size", "8", "--samples", "8", "--voxels", "8"]
@@ -91,22 +93,34 @@ def test_all_commands_are_told_and_the_version(capsys):
     assert status == 0 and re.fullmatch(r"dreamtext \d+\.\d+.*\n", out)
 
 
-def test_every_field_of_a_recipe_is_a_flag_with_its_comment_and_default(capsys):
-    _, out, _ = run(capsys, "dream", "--help")
+@pytest.mark.parametrize(
+    ("command", "recipe", "some"),
+    [
+        ("dream", RECIPES["toy"]["fitfusion"], "(default 10, stable-dreamfusion 5)"),
+        ("fit", FitRecipe(), "a factor of the start; they fall exponentially (default 0.1)"),
+    ],
+)
+def test_every_field_of_a_recipe_is_a_flag_with_its_comment_and_default(command, recipe, some, capsys):
+    _, out, _ = run(capsys, command, "--help")
     told = " ".join(out.split())
-    for _, group in groups(RECIPES["toy"]["fitfusion"]):
-        for name, words in comments(type(group)).items():
-            if not hasattr(getattr(group, name), "values"):
-                assert f"--{name.replace('_', '-')} " in told and len(words) > 8, name
-    assert "default 10, stable-dreamfusion 5)" in told
+    for _, group in groups(recipe):
+        for name in (f.name for f in fields(group) if not hasattr(getattr(group, f.name), "values")):
+            words = comments(type(group))[name]
+            assert re.search(f"--(no-)?{name.replace('_', '-')} ", told) and len(words) > 8, name
+    assert some in told
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "value"),
-    [("late", "late_from", 0.25), ("occupancy", "voxels", 16), ("opacity", "opacity_weight", 0.5)],
-)
-def test_flags_of_former_names_go_on_working(then, now, value):
-    words = ["dream", "x", f"--{then}", str(value)]
+    ("command", "then", "now", "value"),
+    [
+        ("dream", "late", "late_from", 0.25), ("dream", "occupancy", "voxels", 16),
+        ("dream", "opacity", "opacity_weight", 0.5), ("fit", "few", "samples_early", 3),
+        ("fit", "every", "renew_every", 7), ("fit", "early", "early_until", 0.3), ("fit", "extra", "samples_more", 5),
+        ("fit", "occupancy", "voxels", 9),
+    ],
+)  # fmt: skip
+def test_flags_of_former_names_go_on_working(command, then, now, value):
+    words = [command, "x", f"--{then}", str(value)]
     assert getattr(parser(words).parse_args(words), now) == value
     assert f"--{then} " not in parser(words).format_help()
 

@@ -24,7 +24,7 @@ from dreamtext_lib.toybox.capture import FOV, spiral, write_capture
 from dreamtext_lib.toybox.objects import ToyObject
 
 THING = ToyObject("mug", "blue", "striped")
-SMALL = FitRecipe(steps=100, batch=512, samples=48, few=24, levels=4, finest=48, occupancy=24)
+SMALL = FitRecipe().with_fields(steps=100, batch=512, samples=48, samples_early=24, levels=4, finest=48, voxels=24)
 
 
 @pytest.fixture(scope="module")
@@ -303,12 +303,8 @@ def test_pieces_have_the_gradient_of_the_whole(folder):
 @pytest.mark.parametrize("kind", ["vanilla", "hierarchical"])
 def test_the_older_fields_learn_too(folder, kind):
     train, held_out = read_capture(folder)
-    run = Fit(
-        train,
-        FitRecipe(
-            kind=kind, steps=40, batch=256, samples=24, extra=12, width=32, depth=3, position_levels=5, rate_nerf=5e-3
-        ),
-    )
+    small = {"steps": 40, "batch": 256, "samples": 24, "samples_more": 12, "width": 32, "depth": 3}
+    run = Fit(train, FitRecipe().with_fields(kind=kind, position_levels=5, rate_nerf=5e-3, **small))
     first = np.mean(run.errors(held_out))
     assert all(math.isfinite(r.loss) for r in run.run())
     assert np.mean(run.errors(held_out)) > first + 1
@@ -317,7 +313,7 @@ def test_the_older_fields_learn_too(folder, kind):
 def test_a_recipe_that_makes_no_sense_is_refused():
     for changes, word in (({"kind": "splat"}, "splat"), ({"steps": 0}, "steps"), ({"background": 2.0}, "background")):
         with pytest.raises(ValueError, match=word):
-            FitRecipe(**changes)
+            FitRecipe().with_fields(**changes)
 
 
 def test_pictures_without_any_object_are_refused(folder):

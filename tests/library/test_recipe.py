@@ -8,6 +8,7 @@ import torch
 from dreamtext_lib.distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, Recipe
 from dreamtext_lib.distillation.regularisers import entropy
 from dreamtext_lib.distillation.score import injected
+from dreamtext_lib.fitting.recipe import FitRecipe
 from dreamtext_lib.profile import PROFILES, profile
 from dreamtext_lib.settings import paths
 
@@ -45,7 +46,7 @@ def test_shares_that_are_more_than_all():
         Recipe().with_fields(albedo_share=0.7, textureless_share=0.6)
 
 
-@pytest.mark.parametrize("recipe", [Recipe(), FULL_BASE])
+@pytest.mark.parametrize("recipe", [Recipe(), FULL_BASE, FitRecipe()])
 def test_a_name_stands_once_in_a_recipe_and_says_what_it_is(recipe):
     names = [path[-1] for path in paths(recipe)]
     assert len(names) == len(set(names))
@@ -55,7 +56,7 @@ def test_a_name_stands_once_in_a_recipe_and_says_what_it_is(recipe):
             group = getattr(group, name)
         kind = type(group).__annotations__[path[-1]]
         words = kind.__metadata__[0].words if hasattr(kind, "__metadata__") else ""
-        share_of_all = path[-1] in ("decay",)  # a factor between 0 and 1
+        share_of_all = path[-1] in ("decay", "light_end")  # factors between 0 and 1
         assert ("share" in words and not share_of_all) == path[-1].endswith(("_share", "_until", "_from"))
         assert path[-1].endswith("_weight") == (path[0] == "regular")
 
