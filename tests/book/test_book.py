@@ -55,6 +55,21 @@ def test_make_book_leaves_the_committed_notebook_alone():
     assert builder.SOURCE != ROOT and (builder.SOURCE / builder.QUICKSTART).resolve() != (ROOT / builder.QUICKSTART)
 
 
+def test_the_plain_commands_are_those_of_the_makefile():
+    """What `make setup book test` would run from nothing, without checks, words and options that quieten pip."""
+    text = (ROOT / "book" / "run.md").read_text(encoding="utf-8").split("(without-make)=")[1]
+    posix, windows = (
+        re.search(rf"```{shell}\n(.*?)```", text, re.S)[1].splitlines() for shell in ("bash", "powershell")
+    )
+    asked = ["make", "-n", "-B", "--no-print-directory", "setup", "book", "test", "PYTHON=python3"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True)
+    told = [line.removeprefix("test -x .venv/bin/python || ") for line in done.stdout.splitlines()]
+    run = [line for line in told if not line.startswith(("python3 -c", "echo", "touch"))]
+    assert posix == [line.replace(" -q --disable-pip-version-check", "") for line in run]
+    there = {"python3": "py", ".venv/bin/": ".venv\\Scripts\\", "book/": "book\\"}
+    assert windows == [re.sub("|".join(there), lambda found: there[found[0]], line) for line in posix]
+
+
 def test_the_makefile_says_what_it_can_do():
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0
