@@ -44,19 +44,21 @@ def drive(
     line: Callable[[Sequence[Any]], Mapping[str, Any]],
     bar: Callable[[Any], Mapping[str, str]],
     preview: Callable[[], None] = lambda: None,
+    quiet: bool = False,
 ) -> bool:
     """Take the remaining steps of a run; whether it came to its end, and not to a Ctrl-C.
 
     After each `every` steps, at the end and at a Ctrl-C: `line` of the records since goes to log.jsonl, the run is
-    saved, `preview` draws. `bar` says what the bar shows of a record. A Ctrl-C waits for the step in hand, so that the
-    checkpoint is true; a second one does not, and leaves the last checkpoint. A run that ends in an error before its
-    first checkpoint leaves nothing: what it wrote is removed, and the folder if it made it. Raises ValueError, in one
-    sentence, if another run is at work in the folder, or if gradients are not finite in `PATIENCE` steps in a row.
+    saved, `preview` draws. `bar` says what the bar shows of a record; `quiet` draws none. A Ctrl-C waits for the step
+    in hand, so that the checkpoint is true; a second one does not, and leaves the last checkpoint. A run that ends in
+    an error before its first checkpoint leaves nothing: what it wrote is removed, and the folder if it made it. Raises
+    ValueError, in one sentence, if another run is at work in the folder, or if gradients are not finite in `PATIENCE`
+    steps in a row.
     """
     recent, broken, last, kept = [], 0, run.recipe.steps, run.step
     with alone(folder), interruptible() as asked, nothing_left(folder, unless=lambda: kept):
         log = Log(folder / "log.jsonl", keep=run.step)
-        with tqdm(run.run(), initial=run.step, total=last, unit="step", dynamic_ncols=True) as shown:
+        with tqdm(run.run(), initial=run.step, total=last, unit="step", dynamic_ncols=True, disable=quiet) as shown:
             for record in shown:
                 recent.append(record)
                 shown.set_postfix(bar(record))

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..distillation.recipe import RECIPES, Recipe
+from ..slugs import slug
 from .export import mesh_or_none
 from .flags import add_fields, given
 from .models import add_model, note_strange_words, prior_of
-from .names import RUNS, new_folder, seed, slug
+from .names import RUNS, new_folder, seed
 
 if TYPE_CHECKING:
     from ..distillation.dream import Record

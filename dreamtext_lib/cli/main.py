@@ -15,6 +15,7 @@ COMMANDS = {  # each is a file of this folder with `flags(parser)` and `run(argu
     "dream": "turn a prompt into a 3-D object",
     "reconstruct": "find the cameras of a video or of photographs (COLMAP)",
     "fit": "fit a radiance field to pictures with cameras (transforms.json)",
+    "sweep": "run recipes x prompts x seeds side by side (Ray), into one table",
     "view": "look at a run from all sides, in a browser on this machine",
     "export": "write the mesh of a run",
     "doctor": "say what is installed and whether it works, a line each",

@@ -4,8 +4,9 @@ import math
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ..slugs import slug
 from .models import add_model, note_strange_words, prior_of
-from .names import RUNS, free, new_file, seed, slug
+from .names import RUNS, free, new_file, seed
 
 MOST = 100  # pictures at once
 STEPS = 1000  # of the schedule that every model here was trained with

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from dreamtext_lib.cli.fit import name_of
-from dreamtext_lib.cli.names import BYTES, LETTERS, MARK, free, new_file, new_folder, seed, slug
+from dreamtext_lib.cli.names import free, new_file, new_folder, seed
+from dreamtext_lib.slugs import BYTES, LETTERS, MARK, slug
 
 RESERVED = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)}  # on Windows
 PROMPTS = [

@@ -1,0 +1,130 @@
+"""A dream as a job of a sweep: it goes on from its checkpoint, draws itself from four sides and is scored."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..settings import Count, Settings
+
+if TYPE_CHECKING:
+    from ..distillation.dream import Dream, Record
+    from ..distillation.prior import LatentPrior
+    from ..zoo.zeroshot import ZeroShot
+
+EVERY = 50  # steps between checkpoints
+PICTURE = "views.webp"  # in a job's folder: four views, for the sheet of the sweep
+
+
+@dataclass(frozen=True)
+class Scoring(Settings):
+    """How the rows of dreams are scored."""
+
+    by: Literal["views", "none"] = "views"  # views: what the judge says of views from all around
+    views: Count = 12  # how many, at equal steps of azimuth
+
+
+def dream(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    """Dream what a job asks for, or what is left of it, in its folder; its row: steps, seconds and scores.
+
+    The seconds are those of the steps alone, however often the run was stopped. Raises ValueError as `drive` does, and
+    KeyboardInterrupt once the run is saved if it was asked to stop.
+    """
+    from ..distillation.dream import Dream
+    from ..distillation.recipe import Recipe
+    from ..drive import drive
+    from ..radiance.cameras import turntable
+    from ..viewing.pictures import contact_sheet, write_picture
+
+    prior, name = prior_of(job["model"])
+    run = Dream(job["prompt"], prior, Recipe.from_values(job["settings"]), job["seed"], name)
+    if (home / "checkpoint.safetensors").exists():
+        run.load(home)
+    if not drive(run, home, every=EVERY, line=line, bar=lambda record: {}, quiet=True):
+        raise KeyboardInterrupt
+    write_picture(contact_sheet(run.volume.pictures(turntable(4)), columns=4), home / PICTURE)
+    return {"steps": run.step, "seconds": seconds(home), **row_of(run, Scoring(**job["score"]))}
+
+
+def row_of(run: "Dream", scoring: Scoring) -> dict[str, float]:
+    """The scores of a finished dream by name; none of a prompt that names no class which the judge knows."""
+    from ..evaluation.views import score_views
+    from ..radiance.cameras import turntable
+
+    name, colour = asked(run.prompt)
+    if scoring.by == "none" or name is None:
+        return {}
+    cameras = turntable(scoring.views)
+    scores = score_views(judge(), run.volume.pictures(cameras), cameras, name, colour)
+    shares = {"class_share": scores.class_share, "view_share": scores.view_share}
+    if scores.colour_share is not None:
+        shares["colour_share"] = scores.colour_share
+    return {k: round(v, 4) for k, v in shares.items()} | {"fronts": scores.fronts, "recognised": scores.recognised}
+
+
+def asked(prompt: str) -> tuple[str | None, str | None]:
+    """The class and the colour that a prompt names, each None unless it names just one.
+
+    >>> asked("a tall, red castle"), asked("a dragon")
+    (('castle', 'red'), (None, None))
+    """
+    from ..toybox.objects import CLASS_NAMES, COLOUR_NAMES
+
+    words = set(re.findall(r"\w+", prompt.lower()))
+    found = [[word for word in names if word in words] for names in (CLASS_NAMES, COLOUR_NAMES)]
+    name, colour = (these[0] if len(these) == 1 else None for these in found)
+    return name, colour
+
+
+def line(records: "Sequence[Record]") -> dict[str, Any]:
+    """One line of the log: means since the last one, and the seconds of all these steps together."""
+    count = len(records)
+    return {
+        "step": records[-1].step,
+        "loss": round(sum(r.loss for r in records) / count, 5),
+        "opacity": round(sum(r.opacity for r in records) / count, 4),
+        "nonfinite": sum(r.nonfinite for r in records),
+        "seconds": round(sum(sum(r.seconds) for r in records), 3),
+    }
+
+
+def seconds(home: Path) -> float:
+    """Seconds that the steps of a run took, by its log."""
+    lines = (home / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return round(sum(json.loads(text).get("seconds", 0) for text in lines), 2)
+
+
+def check(prompt: str) -> str:
+    """The prompt without surrounding space. Raises ValueError if it is empty."""
+    from ..distillation.prompts import check_prompt
+
+    return check_prompt(prompt)
+
+
+def room(recipe: Settings) -> int:
+    """Bytes that a dream may need: a checkpoint of weights and two moments each, twice while it is written."""
+    grid = recipe.grid
+    return 2 * 3 * 4 * grid.levels * grid.features * 2**grid.log2_table + (1 << 20)
+
+
+@cache
+def prior_of(model: str | None) -> tuple["LatentPrior", str]:
+    """The prior and its name, on the device of the profile; a process loads it once."""
+    from ..distillation.prior import load_prior
+    from ..profile import profile
+    from ..zoo import resolve
+
+    chosen = profile()
+    name = model or chosen.model
+    return load_prior(resolve(name), chosen.device, chosen.dtype), name
+
+
+@cache
+def judge() -> "ZeroShot":
+    """The judge; a process loads it once."""
+    from ..evaluation.views import load_judge
+
+    return load_judge()

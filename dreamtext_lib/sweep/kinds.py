@@ -1,0 +1,32 @@
+"""The kinds of jobs that a sweep can be made of. Each is a value; a further one is a further line of `KINDS`."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..distillation.recipe import RECIPES
+from ..settings import Settings
+from .dreams import Scoring, check, dream, room
+
+
+class Kind(NamedTuple):
+    """What is done in a job, and what must be known of it before any work."""
+
+    run: Callable[[dict[str, Any], Path], dict[str, Any]]  # takes a job (`experiment.jobs`) and its folder; the row
+    recipes: Callable[[], Mapping[str, Settings]]  # that there are, by name
+    scoring: Settings  # how rows are scored, unless told
+    about: str = "prompt"  # what a job is about; a file lists it as 'prompts'
+    check: Callable[[str], str] = str.strip  # what it is about as the job takes it; ValueError if it cannot be used
+    room: Callable[[Settings], int] = lambda recipe: 1 << 20  # bytes that a job may need on the disk
+
+
+def recipes() -> Mapping[str, Settings]:
+    """The recipes of dreams in the profile that the environment asks for. Raises ValueError if there is none such."""
+    name = os.environ.get("DREAMTEXT_PROFILE", "toy")
+    if name not in RECIPES:
+        raise ValueError(f"DREAMTEXT_PROFILE is '{name}'; choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+KINDS = {"dream": Kind(dream, recipes, Scoring(), check=check, room=room)}

@@ -1,0 +1,108 @@
+"""`dreamtext sweep`: refusals in one sentence before any work, and a tiny sweep on a real Ray, twice."""
+
+import csv
+import json
+from importlib.util import find_spec
+
+import pytest
+from commands import run
+
+from dreamtext_lib.drive import alone
+
+TINY = """
+name = "tiny"
+prompts = ["a red mug"]
+seeds = [3, 4]
+[recipes.fitfusion]
+steps = 2
+size = 16
+levels = 2
+[score]
+views = 2
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(TINY, encoding="utf-8")
+    (tmp_path / "file").touch()
+
+
+def refused(capsys, tmp_path, *arguments):
+    before = sorted(tmp_path.rglob("*"))
+    status, out, err = run(capsys, "sweep", *arguments)
+    assert (status, out) == (1, "") and err.startswith("dreamtext: ") and err.count("\n") == 1, err
+    assert sorted(tmp_path.rglob("*")) == before
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none.toml"], "there is no file 'none.toml'"),
+        (["file"], "'file' has no name; it must be a text in quotes"),
+        (["tiny.toml", "--cpus-per-run", "0"], "--cpus-per-run is 0; it must be a whole number, at least 1"),
+        (["tiny.toml", "--gpus-per-run", "1.5"], "--gpus-per-run is 1.5; it must be a share from 0 to 1, or a whole"),
+        (["tiny.toml", "--gpus-per-run", "nan"], "--gpus-per-run is nan"),
+        (["tiny.toml", "--retries", "-1"], "--retries is -1; it must be a whole number, 0 or more"),
+        (["tiny.toml", "--out", "file"], "'file' is a file; name a folder by --out"),
+        (["tiny.toml", "--out", "file/x"], "cannot be written: it is not a folder"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(arguments, words, tmp_path, capsys):
+    assert words in refused(capsys, tmp_path, *arguments)
+
+
+@pytest.mark.parametrize(("package", "arguments"), [("ray", []), ("pyarrow", ["--parquet"])])
+def test_what_is_not_installed_is_said_with_the_remedy(package, arguments, tmp_path, capsys, monkeypatch):
+    for module in ("cluster", "table"):
+        monkeypatch.setattr(
+            f"dreamtext_lib.sweep.{module}.find_spec", lambda name: None if name == package else find_spec(name)
+        )
+    err = refused(capsys, tmp_path, "tiny.toml", *arguments)
+    assert "not installed; pip install 'dreamtext[sweep]'" in err and package in err.lower()
+
+
+def test_a_full_disk_is_told_before_any_work(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("dreamtext_lib.sweep.folder.SPARE", 1 << 60)
+    assert "the disk of 'runs/tiny' has" in refused(capsys, tmp_path, "tiny.toml")
+
+
+def test_two_sweeps_in_one_folder_are_refused(tmp_path, capsys):
+    with alone(tmp_path / "runs" / "tiny"):
+        assert "another run is at work in 'runs/tiny'" in refused(capsys, tmp_path, "tiny.toml")
+
+
+def test_rows_that_are_all_there_need_no_ray_and_failures_are_counted(tmp_path, capsys, monkeypatch):
+    from dreamtext_lib.sweep.experiment import jobs, read_experiment
+    from dreamtext_lib.sweep.folder import work
+
+    monkeypatch.setattr("dreamtext_lib.sweep.cluster.find_spec", lambda name: None)
+    for job in jobs(read_experiment(tmp_path / "tiny.toml")):
+        work(job, tmp_path / "runs" / "tiny", lambda job, home: {"steps": 2, "seconds": 1.5}, str)
+    status, out, err = run(capsys, "sweep", "tiny.toml")
+    assert (status, out, err) == (0, "runs/tiny/table.csv\n", "")
+    table = (tmp_path / "runs/tiny/table.csv").read_text(encoding="utf-8").splitlines()
+    assert table[1] == "fitfusion,a red mug,3,2,1.5,16,2," and len(table) == 3
+    assert (tmp_path / "runs/tiny/experiment.toml").read_text(encoding="utf-8") == TINY
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; no sweep was run")
+def test_a_tiny_sweep_on_ray(tmp_path, capsys):
+    """One job fails, for its checkpoint is broken; the other is done; given again, the first alone is tried."""
+    broken = tmp_path / "runs" / "tiny" / "fitfusion" / "a-red-mug-4"
+    broken.mkdir(parents=True)
+    (broken / "checkpoint.safetensors").write_bytes(b"no tensors")
+    status, out, err = run(capsys, "sweep", "tiny.toml")
+    assert status == 1 and "dreamtext: 1 of 2 jobs failed; the column 'error' of 'runs/tiny/table.csv'" in err, err
+    assert "2 jobs, 0 of them done before, into 'runs/tiny'\n" in out and "| 2/2 [" in err and "failed=1" in err
+    with open("runs/tiny/table.csv", newline="", encoding="utf-8") as file:
+        first, second = csv.DictReader(file)
+    assert first["steps"] == "2" and first["error"] == "" and float(first["class_share"]) <= 1
+    assert "a-red-mug-4/checkpoint.safetensors' is cut short or broken" in second["error"] and second["steps"] == ""
+    assert (tmp_path / "runs/tiny/sheet.jpg").stat().st_size > 1000
+    whole = broken.with_name("a-red-mug-3")
+    assert json.loads((whole / "recipe.json").read_text(encoding="utf-8"))["recipe"]["views"]["size"] == 16
+    status, out, _ = run(capsys, "view", whole, "--page", tmp_path / "page.html")  # a job's folder is a run's
+    assert status == 0

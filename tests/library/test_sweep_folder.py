@@ -1,0 +1,179 @@
+"""The folder of a sweep: what is done is not done again, what differs is refused, and the table holds all rows."""
+
+import csv
+import errno
+import json
+import shutil
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from dreamtext_lib.cli.sweep import words
+from dreamtext_lib.distillation.recipe import RECIPES
+from dreamtext_lib.drive import alone
+from dreamtext_lib.radiance.cameras import turntable
+from dreamtext_lib.runs import read_tensors
+from dreamtext_lib.sweep.dreams import PICTURE, Scoring, asked, dream, row_of
+from dreamtext_lib.sweep.experiment import Experiment, jobs
+from dreamtext_lib.sweep.folder import SPARE, check_room, rows_there, work
+from dreamtext_lib.sweep.table import lines_of, write_csv, write_parquet, write_sheet
+from dreamtext_lib.toybox.objects import ToyObject
+from dreamtext_lib.toybox.render import render, studio
+
+BASE = RECIPES["toy"]["fitfusion"].with_fields(steps=2, size=16, levels=2)
+GUIDED = BASE.with_fields(guidance=20.0)
+
+
+def experiment(**changes):
+    about = {"prompt": "prompt", "subjects": ("a red mug",), "seeds": (3, 2**64 - 1), "scoring": Scoring(views=2)}
+    about = {k: v for k, v in about.items() if k != "prompt"} | changes
+    recipes = {"plain": BASE, "guided": GUIDED}
+    return Experiment("e", "dream", None, recipes, ("steps", "guidance"), "prompt", **about)
+
+
+def square(job, home):
+    return {"steps": 2, "seconds": 0.5, "square": job["seed"] ** 2}
+
+
+def test_a_job_is_done_once_and_scored_anew_where_its_scores_are_to_be_others(tmp_path):
+    job, calls = jobs(experiment())[0], []
+
+    def run(job, home):
+        calls.append(job["score"]["views"])
+        return square(job, home)
+
+    assert work(job, tmp_path, run, str) == work(job, tmp_path, run, str) == {"steps": 2, "seconds": 0.5, "square": 9}
+    other = jobs(experiment(scoring=Scoring(views=3)))[0]
+    assert rows_there([other], tmp_path) == {}
+    work(other, tmp_path, run, str)
+    assert calls == [2, 3] and set(rows_there([other], tmp_path)) == {"plain/a-red-mug-3"}
+
+
+def test_an_error_is_a_row_that_is_tried_again(tmp_path):
+    job = jobs(experiment())[0]
+
+    def full(job, home):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert work(job, tmp_path, full, words)["error"].startswith("the disk is full; free some space")
+    assert rows_there([job], tmp_path) == {}
+    assert work(job, tmp_path, square, words)["square"] == 9
+
+
+def test_ctrl_c_is_no_row(tmp_path):
+    def stopped(job, home):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(jobs(experiment())[0], tmp_path, stopped, str)
+    assert [p.name for p in (tmp_path / "plain/a-red-mug-3").iterdir()] == ["job.json"]
+
+
+def test_another_job_in_the_folder_is_refused(tmp_path):
+    job = jobs(experiment())[0]
+    work(job, tmp_path, square, str)
+    changed = json.loads(json.dumps(job))
+    changed["settings"]["score"]["guidance"] = 7.0
+    with pytest.raises(ValueError, match=r"a-red-mug-3' holds a job that was another: its guidance was 10.0 and is to"):
+        rows_there([changed], tmp_path)
+    (tmp_path / job["folder"] / "job.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"job\.json' is not valid JSON"):
+        rows_there([job], tmp_path)
+    (tmp_path / job["folder"] / "job.json").unlink()
+    (tmp_path / job["folder"] / "recipe.json").touch()
+    with pytest.raises(ValueError, match="holds a run of its own and no job of a sweep"):
+        rows_there([job], tmp_path)
+
+
+def test_a_folder_that_another_worker_holds_is_waited_for(tmp_path):
+    job = jobs(experiment())[0]
+    with alone(tmp_path / job["folder"]):
+        assert "another run is at work" in work(job, tmp_path, square, str, wait=0.6)["error"]
+    assert work(job, tmp_path, square, str, wait=0.6)["square"] == 9
+
+
+def test_a_full_disk_is_told_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=SPARE + 10))
+    check_room(tmp_path / "new" / "folder", 10)
+    with pytest.raises(ValueError, match=r"the disk of '.*folder' has 16 MiB free, and the jobs may need 16"):
+        check_room(tmp_path / "new" / "folder", 11)
+
+
+def rows(made):
+    found = [{"steps": 2, "seconds": 0.25, "fronts": 1}, {"error": "it broke, at 1"}, {"steps": 2, "recognised": True}]
+    return {job["folder"]: row for job, row in zip(made, [*found, {}])}
+
+
+def test_the_table_has_all_rows_in_the_order_of_the_file(tmp_path):
+    made = jobs(experiment())
+    lines = lines_of(experiment(), made, dict(reversed(rows(made).items())))
+    write_csv(lines, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == (
+        "recipe,prompt,seed,steps,seconds,fronts,recognised,guidance,error\n"
+        "plain,a red mug,3,2,0.25,1,,10.0,\n"
+        'plain,a red mug,18446744073709551615,,,,,10.0,"it broke, at 1"\n'
+        "guided,a red mug,3,2,,,True,20.0,\n"
+        "guided,a red mug,18446744073709551615,,,,,20.0,\n"
+    )
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        assert [line["error"] for line in csv.DictReader(file)] == ["", "it broke, at 1", "", ""]
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow is not installed; Parquet was not written")
+def test_parquet_holds_the_same(tmp_path):
+    from pyarrow import parquet
+
+    made = jobs(experiment())
+    lines = lines_of(experiment(), made, rows(made))
+    write_parquet(lines, tmp_path / "t.parquet")
+    assert parquet.read_table(tmp_path / "t.parquet").to_pylist() == lines
+
+
+def test_the_sheet_has_a_place_for_each_job(tmp_path):
+    made = jobs(experiment())
+    assert not write_sheet(made, tmp_path, "prompt", tmp_path / "sheet.jpg")
+    for job, colour in zip(made[:3], ("red", "green", "blue")):
+        (tmp_path / job["folder"]).mkdir(parents=True)
+        Image.new("RGB", (286, 76), colour).save(tmp_path / job["folder"] / PICTURE)
+    assert write_sheet(made, tmp_path, "prompt", tmp_path / "sheet.jpg")
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        width, height = sheet.size
+        seen = [sheet.getpixel((width * x // 4, height * y // 4)) for y in (1, 3) for x in (1, 3)]
+    assert width == 2 * 286 + 3 * 6
+    brightest = [max(range(3), key=colour.__getitem__) for colour in seen[:3]]
+    assert brightest == [0, 1, 2] and min(seen[3]) > 240  # the fourth has no picture
+
+
+def test_a_dream_is_a_row_with_a_picture_and_goes_on_where_it_was_stopped(tmp_path, prior, monkeypatch):
+    monkeypatch.setattr("dreamtext_lib.sweep.dreams.prior_of", lambda model: (prior, "tiny"))
+    whole, halved = jobs(experiment(seeds=(3, 4)))[:2]
+    row = dream(whole, tmp_path / "whole")
+    assert list(row) == [*("steps", "seconds", "class_share", "view_share", "colour_share", "fronts", "recognised")]
+    assert row["steps"] == 2 and row["seconds"] > 0 and row["class_share"] in (0.0, 0.5, 1.0)
+    assert 0 < (tmp_path / "whole" / PICTURE).stat().st_size < 20_000
+    assert dream(whole, tmp_path / "whole") == row  # nothing was left to do, and the seconds are those of the log
+
+    from dreamtext_lib.distillation.dream import Dream
+
+    run = Dream(halved["prompt"], prior, BASE, 4, "tiny")
+    next(run.run())
+    run.save(tmp_path / "halved")
+    dream(halved, tmp_path / "halved")
+    dream(halved, tmp_path / "at once")
+    (one, _), (two, _) = (read_tensors(tmp_path / name / "checkpoint.safetensors") for name in ("halved", "at once"))
+    assert one.keys() == two.keys() and all(one[name].equal(two[name]) for name in one)
+
+
+def test_scores_are_given_where_the_judge_knows_what_was_asked():
+    assert asked("A tall, RED castle") == ("castle", "red") and asked("a mug and a castle") == (None, None)
+    assert asked("a dragon in red") == (None, "red")
+    assert row_of(SimpleNamespace(prompt="a dragon"), Scoring()) == {}
+    assert row_of(SimpleNamespace(prompt="a red mug"), Scoring(by="none")) == {}
+    cameras = turntable(4)
+    true = render([ToyObject("castle", "red")] * 4, cameras, 64, studio(cameras)).rgb
+    run = SimpleNamespace(prompt="a green castle", volume=SimpleNamespace(pictures=lambda c: true[:: 4 // len(c)]))
+    found = row_of(run, Scoring(views=4))
+    assert (found["class_share"], found["colour_share"], found["recognised"]) == (1.0, 0.0, True)
+    assert list(row_of(run, Scoring(views=2))) == list(found)
