@@ -33,7 +33,7 @@ def prompts() -> list[tuple[str, str, str]]:
 
 def score_run(folder: Path, name: str, colour: str) -> tuple[dict, torch.Tensor]:
     """The judge's row of a finished run, and four of its views."""
-    prompt, seed, recipe, model = read_run(folder)
+    prompt, seed, recipe, model, _ = read_run(folder)
     run = Dream(prompt, load_prior(resolve(model)), recipe, seed, model)
     run.load(folder)
     cameras = turntable(VIEWS)

@@ -10,11 +10,11 @@ from ..distillation.recipe import RECIPES, Recipe
 from ..slugs import slug
 from .export import mesh_or_none
 from .flags import add_fields, given
-from .models import add_model, note_strange_words, prior_of
+from .models import add_engine, add_model, engine_of, note_strange_words, prior_of
 from .names import RUNS, new_folder, seed
 
 if TYPE_CHECKING:
-    from ..distillation.dream import Record
+    from ..distillation.dream import Dream, Record
 
 PREVIEW_EVERY = 50  # steps between previews and checkpoints
 FORMER = {  # names that fields had before recipes were nested
@@ -45,11 +45,12 @@ def flags(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="run folder to write (default: runs/PROMPT-SEED)")
     parser.add_argument("--seed", type=seed, metavar="N", help="seed of all randomness (default 0)")
     add_model(parser)
+    add_engine(parser)
     add_fields(parser, named, FORMER)
 
 
-def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, Path]:
-    """Prompt, seed, recipe, model and folder of a dream, from the flags or from the run to resume."""
+def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path]:
+    """Prompt, seed, recipe, model, engine and folder of a dream, from the flags or from the run to resume."""
     from ..distillation.dream import read_run
     from ..distillation.prompts import check_prompt
     from ..profile import profile
@@ -58,47 +59,66 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, Path]:
     usual = next(iter(named))
     changed = given(a, named[usual])
     if a.resume:
-        others = [name for name in ("prompt", "recipe", "out", "seed", "model") if getattr(a, name) is not None]
+        others = [
+            name for name in ("prompt", "recipe", "out", "seed", "model", "engine") if getattr(a, name) is not None
+        ]
         if others or changed:
             name = (others or list(changed))[0].replace("_", "-")
             flag = "the prompt" if name == "prompt" else f"--{name}"
             raise ValueError(f"--resume goes on with a run as it was; drop {flag}")
-        prompt, number, recipe, model = read_run(a.resume)
-        return prompt, number, recipe, model, a.resume
+        return *read_run(a.resume), a.resume
     prompt, number = check_prompt(a.prompt or ""), a.seed or 0
     recipe = named[a.recipe or usual].with_fields(**changed)
-    return prompt, number, recipe, a.model, new_folder(a.out or RUNS / f"{slug(prompt)}-{number}")
+    folder = new_folder(a.out or RUNS / f"{slug(prompt)}-{number}")
+    return prompt, number, recipe, a.model, a.engine or "auto", folder
 
 
 def run(a: Namespace) -> int:
     """Text to 3-D with a bar, a preview that refreshes, checkpoints, and a report at the end."""
-    prompt, number, recipe, model, folder = plan(a)
+    prompt, number, recipe, model, engine, folder = plan(a)
 
     from ..distillation.dream import Dream
     from ..drive import drive, stopped
     from ..radiance.cameras import turntable
     from ..viewing.pictures import contact_sheet, write_picture
-    from ..viewing.report import write_report
 
     prior, name = prior_of(model)
+    engine = engine_of(prior, engine)
     run = Dream(prompt, prior, recipe, number, name)
     note_strange_words(prompt, name)
     if a.resume:
         run.load(folder)
     views = turntable(4)
-    print(f"dreaming '{prompt}' with {name}, guidance s = {recipe.score.guidance:g}; preview: {folder / 'preview.png'}")
+    guidance = recipe.score.guidance
+    print(f"dreaming '{prompt}' with {name} ({engine}), guidance s = {guidance:g}; preview: {folder / 'preview.png'}")
 
     def preview() -> None:
-        write_picture(contact_sheet(run.volume.pictures(views), columns=4, scale=2), folder / "preview.png")
+        write_picture(contact_sheet(run.pictures(views), columns=4, scale=2), folder / "preview.png")
 
     def bar(record: "Record") -> dict:
         return {"loss": f"{record.loss:.3f}", "opacity": f"{record.opacity:.2f}", "view": record.view}
 
     if not drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=bar, preview=preview):
         return stopped(run, "dream", folder)
-    for path in write_report(folder, run.volume.pictures(turntable(60), 128), mesh_or_none(run.volume)):
-        print(path)
+    finish(run, folder)
     return 0
+
+
+def finish(run: "Dream", folder: Path) -> None:
+    """Turntable and mesh of a finished dream; one in latents gets its colours first, which are kept beside them."""
+    from tqdm import tqdm
+
+    from ..radiance.cameras import turntable
+    from ..viewing.report import write_report
+    from .finished import COLOURS
+
+    volume = run.volume
+    if run.recipe.space == "latents":
+        with tqdm(total=run.recipe.latents.ending_steps, desc="colours", unit="step", dynamic_ncols=True) as bar:
+            volume = run.colours(lambda step: bar.update())
+        volume.save(folder / COLOURS)
+    for path in write_report(folder, volume.pictures(turntable(60), 128), mesh_or_none(volume)):
+        print(path)
 
 
 def summary(records: "Sequence[Record]") -> dict:

@@ -7,6 +7,8 @@ from ..profile import profile
 from ..radiance.volume import Volume
 from ..runs import read_record, read_tensors
 
+COLOURS = "colours.safetensors"  # of a dream in latents: the volume of its ending
+
 
 class Finished(NamedTuple):
     """A volume, and what is said of it."""
@@ -22,7 +24,11 @@ def finished(folder: Path) -> Finished:
     tensors, meta = read_tensors(Path(folder) / "checkpoint.safetensors")
     if "volume" not in meta or "step" not in meta:
         raise ValueError(f"the checkpoint in '{folder}' holds no volume; another version of dreamtext wrote it")
-    volume, recipe = Volume.of(meta["volume"], tensors, profile().device), record["recipe"]
+    if (ended := Path(folder) / COLOURS).exists():
+        volume = Volume.load(ended, profile().device)
+    else:
+        volume = Volume.of(meta["volume"], tensors, profile().device)
+    recipe = record["recipe"]
     if record["kind"] == "fit":
         title = Path(record["capture"]).stem
         return Finished(volume, title, f"A {recipe['kind']} field, {meta['step']} steps, from pictures of '{title}'.")

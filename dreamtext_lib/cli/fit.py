@@ -120,7 +120,8 @@ def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:
     from ..runs import write_json
     from ..viewing.report import write_report
 
-    for path in write_report(folder, run.volume.pictures(turntable(60), 128), mesh_or_none(run.volume)):
+    turn = run.volume.pictures(turntable(60).around(*run.volume.world), 128)
+    for path in write_report(folder, turn, mesh_or_none(run.volume)):
         print(path)
     scores = {}
     views, true = run.views(held_out), held_out.pictures(run.recipe.pictures.background)

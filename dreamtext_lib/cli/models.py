@@ -25,6 +25,27 @@ def prior_of(model: str | None) -> tuple["LatentPrior", str]:
     return load_prior(resolve(name), chosen.device, chosen.dtype), name
 
 
+def add_engine(parser: ArgumentParser) -> None:
+    """The flag that says which program runs the U-Net."""
+    words = "what runs the U-Net on a CPU: auto is ONNX Runtime where it is installed, else torch (default auto)"
+    parser.add_argument("--engine", choices=("auto", "torch", "onnxruntime"), help=words)
+
+
+def engine_of(prior: "LatentPrior", engine: str) -> str:
+    """Let that program answer for the prior's U-Net; its name. ValueError if ONNX Runtime is asked for and cannot."""
+    if engine == "torch":
+        return engine
+    from ..distillation.graph import quicken
+
+    used = quicken(prior)
+    if engine == "onnxruntime" and used != engine:
+        raise ValueError(
+            "--engine onnxruntime needs a model on the CPU in single precision, and the packages: pip install"
+            " 'dreamtext[fast]'; or use --engine torch"
+        )
+    return used
+
+
 def note_strange_words(prompt: str, model: str) -> None:
     """Say which words of the prompt a tiny model has never seen."""
     from ..toybox.objects import CLASS_NAMES, vocabulary

@@ -1,6 +1,6 @@
 """Text to 3-D: the loop that moves a radiance field to where the prior likes its pictures (thesis 3.3, fig 3.9)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +11,13 @@ from torch import Tensor
 from ..clock import Clock
 from ..descent import adam, falling, finite, mend
 from ..diffusion.forward import uniform_steps
+from ..radiance.cameras import Cameras
 from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
 from ..radiance.occupancy import Occupancy
 from ..radiance.volume import Volume
 from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
+from .ending import decoded, ending, fresh_latents
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
 from .prior import Prior
@@ -62,7 +64,7 @@ def distil(
         draw, fraction, clock = partial(stream, seed, step), step / r.steps, Clock(prior.device)
         view = look(volume, r, fraction, draw)
         clock.lap()
-        z = prior.encode_image(view.rgb)  # (B, c, h, w)
+        z = prior.encode_image(view.rgb) if r.space == "colours" else view.rgb  # (B, c, h, w)
         clock.lap()
 
         latest = r.score.t_max if fraction < r.score.late_from else r.score.t_max_late
@@ -79,7 +81,7 @@ def distil(
         lost = mend(optimiser)
         optimiser.step()
         rates.step()
-        if (step + 1) % r.voxels.renew_every == 0:
+        if volume.occupancy is not None and (step + 1) % r.voxels.renew_every == 0:
             volume.occupancy.update(volume.field.density, draw("occupancy"))
         clock.lap()
 
@@ -95,20 +97,25 @@ class Dream:
     """A volume on its way to a prompt, and all that a checkpoint needs."""
 
     def __init__(self, prompt: str, prior: Prior, recipe: Recipe, seed: int = 0, model: str = ""):
-        self.prompt, self.prior, self.recipe, self.seed, self.model = prompt, prior, recipe, seed, model
+        self.prompt, self.prior, self.recipe, self.seed = prompt, prior, recipe, seed
+        self.model = model  # what the prior is called, for the record
         self.step = 0  # steps done
         self.states = view_states(prior, prompt)
-        self.volume = fresh(recipe, seed, prior.device)
         self.arrow = arrow_of(recipe.score, prior)
-        field = self.volume.field
-        net = [*field.hidden.parameters(), *field.out.parameters()]
-        self.optimiser = adam(field.grid.parameters(), net, recipe.descent)
+        if recipe.space == "latents":
+            self.volume = fresh_latents(recipe, prior, seed)
+            rates = recipe.descent.with_fields(rate_grid=recipe.latents.rate_lattice)
+            self.optimiser = adam(self.volume.field.parameters(), [], rates)
+        else:
+            self.volume = fresh(recipe, seed, prior.device)
+            field = self.volume.field
+            net = [*field.hidden.parameters(), *field.out.parameters()]
+            self.optimiser = adam(field.grid.parameters(), net, recipe.descent)
 
     @property
     def parts(self) -> tuple[dict, dict]:
         """Modules and optimisers by name, as `runs.pack` takes them."""
-        modules = {"field": self.volume.field, "occupancy": self.volume.occupancy}
-        optimisers = {"optimiser": self.optimiser}
+        modules, optimisers = dict(self.volume.modules), {"optimiser": self.optimiser}
         if isinstance(self.arrow, VSD):
             modules["student"], optimisers["student_optimiser"] = self.arrow.student, self.arrow.optimiser
         return modules, optimisers
@@ -120,9 +127,26 @@ class Dream:
             self.step = record.step
             yield record
 
+    def pictures(self, cameras: Cameras, size: int = 64) -> Tensor:
+        """What the volume shows, (N, H, H, 3) in 0..1; latents are decoded, at the size that the model has for them."""
+        if self.recipe.space == "colours":
+            return self.volume.pictures(cameras, size)
+        return decoded(self.volume, self.prior, cameras, self.recipe.views.size)[0]
+
+    def colours(self, told: Callable[[int], None] = lambda step: None) -> Volume:
+        """The volume as one of colours, which needs no prior: itself, or the ending of one of latents (`ending`)."""
+        if self.recipe.space == "colours":
+            return self.volume
+        return ending(self.volume, self.prior, self.recipe, self.seed, told)
+
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""
-        about = {"prompt": self.prompt, "seed": self.seed, "model": self.model}
+        about = {
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "model": self.model,
+            "engine": getattr(self.prior, "engine", "torch"),
+        }
         write_record(folder, "dream", about, self.recipe.values())
         meta = {"step": self.step, "volume": self.volume.about}
         write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
@@ -154,7 +178,13 @@ def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volu
     return Volume(field, occupancy, r.ball.bound)
 
 
-def read_run(folder: Path) -> tuple[str, int, Recipe, str]:
-    """Prompt, seed, recipe and model of a dream's folder. Raises ValueError, in one sentence, if it holds none."""
+def read_run(folder: Path) -> tuple[str, int, Recipe, str, str]:
+    """Prompt, seed, recipe, model, engine of a dream's folder. Raises ValueError, in one sentence, if it has none."""
     values = read_record(folder, "dream", ("prompt", "model"))
-    return values["prompt"], values["seed"], Recipe.from_values(values["recipe"]), values["model"]
+    return (
+        values["prompt"],
+        values["seed"],
+        Recipe.from_values(values["recipe"]),
+        values["model"],
+        values.get("engine", "torch"),
+    )

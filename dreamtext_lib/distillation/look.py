@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from ..radiance.cameras import Cameras, rays, sample_cameras
-from ..radiance.rendering import Rendered, composite
+from ..radiance.field import Matte
+from ..radiance.latent import LatentGrid
+from ..radiance.rendering import Rendered, composite, render_rays
 from ..radiance.shading import Shading, sample_light, shade, surface_normals
 from ..radiance.volume import Volume
 from .recipe import Light, Recipe, Views
@@ -16,9 +18,9 @@ Draw = Callable[[str], torch.Generator]
 
 
 class View(NamedTuple):
-    """B pictures of a volume, and how they came about."""
+    """B pictures of a volume, or what a field of latents shows in their place, and how they came about."""
 
-    rgb: Tensor  # (B, 3, S, S) in 0..1, over its wall
+    rgb: Tensor  # (B, 3, S, S) in 0..1, over its wall; latents (B, c, S, S) of a field that holds these
     seen: Rendered  # the B S S rays behind them, without the wall
     cameras: Cameras
     shading: Shading
@@ -33,11 +35,27 @@ def look(volume: Volume, recipe: Recipe, fraction: float, draw: Draw) -> View:
     cameras = aim(v, draw("camera"))
     shading = choose_shading(recipe.light, fraction, draw("shading"))
     o, d = (r.to(volume.device) for r in rays(cameras.sized(v.size)))  # (B, S S, 3)
+    if isinstance(volume.field, LatentGrid):
+        return look_at_latents(volume, v, cameras, o, d, draw)
     seen = volume.render(o.reshape(-1, 3), d.reshape(-1, 3), v.samples, draw("samples"))  # B S S rays
     rgb = lit(volume, recipe.light, shading, seen, o, draw("light"))  # (B S S, 3)
     wall = v.background_min + (v.background_max - v.background_min) * torch.rand(v.batch, 1, 1, generator=draw("wall"))
     image = composite(rgb, seen.opacity, wall.to(rgb).expand_as(o).reshape(-1, 3))
     return View(image.view(v.batch, v.size, v.size, 3).permute(0, 3, 1, 2), seen, cameras, shading)
+
+
+def look_at_latents(
+    volume: Volume, views: Views, cameras: Cameras, origins: Tensor, directions: Tensor, draw: Draw
+) -> View:
+    """The same for a field of latents, one ray a latent, which no lamp can light; rays (B, S S, 3)."""
+    v, field = views, volume.field
+    how = {"samples": v.samples, "radius": volume.radius, "generator": draw("samples")}
+    o, d = origins.reshape(-1, 3), directions.reshape(-1, 3)
+    seen = render_rays(Matte(field.features), volume.occupancy, o, d, **how)  # B S S rays
+    dark, light = field.walls  # (c,) each
+    wall = torch.lerp(dark, light, torch.rand(v.batch, 1, 1, generator=draw("wall")).to(dark))  # (B, 1, c)
+    latents = composite(seen.rgb, seen.opacity, wall.expand(-1, v.size**2, -1).reshape(-1, len(dark)))
+    return View(latents.view(v.batch, v.size, v.size, -1).permute(0, 3, 1, 2), seen, cameras, "albedo")
 
 
 def aim(views: Views, generator: torch.Generator) -> Cameras:

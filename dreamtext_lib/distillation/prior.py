@@ -54,6 +54,7 @@ class LatentPrior:
         self.vae, self.unet = (m.eval().requires_grad_(False) for m in (pipeline.vae, pipeline.unet))
         self.text_encoder, self.tokenizer = pipeline.text_encoder.eval().requires_grad_(False), pipeline.tokenizer
         self.device, self.dtype = self.unet.device, self.unet.dtype
+        self.engine = "torch"  # what answers for the U-Net
         self.alpha_bar = pipeline.scheduler.alphas_cumprod.float().to(self.device)
         self.pixels = self.unet.config.sample_size * 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.kind = pipeline.scheduler.config.prediction_type
@@ -92,7 +93,11 @@ class LatentPrior:
 
     def eps(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
         """The U-Net's noise; a velocity is turned into noise first."""
-        return self.noise_of(self.unet(x_t, t, states).sample, x_t, t)
+        return self.noise_of(self.network(x_t, t, states), x_t, t)
+
+    def network(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
+        """The U-Net's answer as it is. Another program may take its place (`graph.quicken`)."""
+        return self.unet(x_t, t, states).sample
 
     def noise_of(self, out: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """What the U-Net's answer to x_t says about the noise."""

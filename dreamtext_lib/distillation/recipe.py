@@ -115,10 +115,22 @@ class Regular(Settings):
 
 
 @dataclass(frozen=True)
+class Latents(Settings):
+    """A field of latents, and its ending in colours (Metzer et al. 2023; `distillation/ending.py`)."""
+
+    lattice: Count = 40  # points a side of the dense grid of latents
+    rate_lattice: Positive = 5e-2  # Adam's step for its values
+    ending_views: Count = 72  # views that are decoded in the end
+    ending_steps: Count = 250  # steps in which a field of colours is fitted to them
+    ending_rays: Count = 1024  # rays a step
+
+
+@dataclass(frozen=True)
 class Recipe(Settings):
     """The settings of one dream. The defaults are those of FitFusion in toy size."""
 
     steps: Count = 1000  # gradient steps; the thesis counts epochs of 100
+    space: Literal["colours", "latents"] = "colours"  # what the field holds: see `Latents`
     score: Score = field(default_factory=Score)
     views: Views = field(default_factory=Views)
     light: Light = field(default_factory=Light)
@@ -127,11 +139,22 @@ class Recipe(Settings):
     voxels: Voxels = field(default_factory=Voxels)
     descent: Descent = field(default_factory=Descent)
     regular: Regular = field(default_factory=Regular)
+    latents: Latents = field(default_factory=Latents)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.space == "latents" and self.regular.manifold_weight > 0:
+            raise ValueError(
+                f"manifold_weight is {self.regular.manifold_weight}, but a field of latents has no pictures to encode;"
+                " set it to 0, or space to 'colours'"
+            )
 
 
 TOY_BASE = Recipe().with_fields(size=32, guidance=5.0, steps=500)
 # As table 5.1 has it, at the scale of the toy: larger pictures, more guidance, twice the steps.
 TOY_FITFUSION = Recipe().with_fields(size=64, guidance=10.0, steps=1000)
+# Latents first, colours in the end: the quick one. One ray a latent, so `size` is that of the tiny U-Net.
+TOY_LATENT = Recipe().with_fields(space="latents", size=16, steps=1000, manifold_weight=0.0)
 
 # The settings of the thesis and of its code where there is a field for them. Adam stands for Adan; the term for the
 # orientation of normals, to which the code gives a weight of 1e-2, is not there.
@@ -161,6 +184,6 @@ FULL_BASE = Recipe(
 FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)
 
 RECIPES = {  # by profile and name; the first is the usual one
-    "toy": {"fitfusion": TOY_FITFUSION, "stable-dreamfusion": TOY_BASE},
+    "toy": {"latent": TOY_LATENT, "fitfusion": TOY_FITFUSION, "stable-dreamfusion": TOY_BASE},
     "full": {"fitfusion": FULL_FITFUSION, "stable-dreamfusion": FULL_BASE},
 }

@@ -57,10 +57,21 @@ class Cameras:
         middle = target + (self.middle - centre) * scale
         return replace(self, focal=self.focal * scale, middle=middle, height=height, width=width)
 
-    def within(self, centre: Tensor, radius: float) -> "Cameras":
+    def within(self, centre: Sequence[float] | Tensor, radius: float) -> "Cameras":
         """The same cameras in units of a ball: what was `centre` (3,) is the origin, what was `radius` is 1."""
+        centre = torch.as_tensor(centre, dtype=self.pose.dtype, device=self.pose.device)
         turn, position = self.pose[..., :3], (self.pose[..., 3] - centre) / radius
         return replace(self, pose=torch.cat([turn, position[..., None]], -1))
+
+    def around(self, centre: Sequence[float] | Tensor, radius: float) -> "Cameras":
+        """The same cameras about a ball: what was the origin is `centre` (3,), what was 1 is `radius`; undoes `within`.
+
+        >>> ball = (5.0, 0.0, 0.0), 2.0
+        >>> round(orbit(30.0, 0.0, 2.5).around(*ball).within(*ball).radius.item(), 5)
+        2.5
+        """
+        centre = torch.as_tensor(centre, dtype=self.pose.dtype, device=self.pose.device)
+        return replace(self, pose=torch.cat([self.pose[..., :3], (self.pose[..., 3] * radius + centre)[..., None]], -1))
 
     @property
     def fov(self) -> Tensor:

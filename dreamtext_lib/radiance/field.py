@@ -106,8 +106,8 @@ class ViewField(nn.Module):
 
     density = exp(h_0), colour = sigmoid(network(h_1.., harmonics of the direction)), h a network of the grid.
 
-    A fresh field is a thin fog: density e^-1. Weights are drawn from `generator`. `grid` None: 8 levels x 2 x 2^15 from
-    16 to 160 cells over [-1, 1]^3.
+    A fresh field is a thin fog: density e^-1. `matte`: one colour for every side after all. Weights are drawn from
+    `generator`. `grid` None: 8 levels x 2 x 2^15 from 16 to 160 cells over [-1, 1]^3.
 
     >>> density, colour = ViewField()(torch.zeros(5, 3), torch.ones(5, 3) / 3**0.5)
     >>> density.shape, colour.shape
@@ -120,11 +120,13 @@ class ViewField(nn.Module):
         hidden: int = 32,
         *,
         features: int = 15,
+        matte: bool = False,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
         self.grid = HashGrid(8, 2, 15, 16, 160, 1.0, generator) if grid is None else grid
-        self.made_of = {"grid": self.grid.made_of, "hidden": hidden, "features": features}
+        self.made_of = {"grid": self.grid.made_of, "hidden": hidden, "features": features, "matte": matte}
+        self.matte = matte
         self.hidden, self.out = nn.Linear(self.grid.width, hidden), nn.Linear(hidden, 1 + features)
         self.colour, self.colour_out = nn.Linear(features + 9, hidden), nn.Linear(hidden, 3)
         for layer in (self.hidden, self.out, self.colour, self.colour_out):
@@ -139,9 +141,9 @@ class ViewField(nn.Module):
         return torch.exp(h.clamp(max=STEEPEST))
 
     def forward(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """points, unit directions (N, 3) -> density (N,), colour (N, 3). None: the harmonics' mean."""
+        """points, unit directions (N, 3) -> density (N,), colour (N, 3). None, or a matte one: the harmonics' mean."""
         h = self.out(relu(self.hidden(self.grid(points))))  # (N, 1 + features)
-        if directions is None:
+        if directions is None or self.matte:
             harmonics = points.new_zeros(len(points), 9)
             harmonics[:, 0] = 0.5 / torch.pi**0.5
         else:

@@ -143,7 +143,7 @@ def render_samples(
     sigma = t.new_zeros(t.numel()).scatter(0, asked, density).view_as(t)  # (R, S)
     w = weights(sigma, delta)  # (R, S)
     painted = w.reshape(-1).index_select(0, asked)[:, None] * albedo  # (M, 3)
-    rgb = torch.zeros_like(origins).index_add(0, ray, painted)  # (R, 3)
+    rgb = painted.new_zeros(len(origins), painted.shape[1]).index_add(0, ray, painted)  # (R, 3)
     opacity = w.sum(-1)
     depth = (w * t).sum(-1) / opacity.clamp(min=FAINT)
     return Rendered(rgb, opacity, depth, origins + depth[:, None] * directions, w, t)

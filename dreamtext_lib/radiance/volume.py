@@ -13,13 +13,14 @@ from ..runs import pack, read_tensors, unpack, write_tensors
 from .cameras import Cameras, rays
 from .encoding import HashGrid
 from .field import HashField, ViewField
+from .latent import LatentGrid
 from .mesh import extract
 from .nerf import NeRF, render_hierarchical
 from .occupancy import Occupancy
 from .rendering import Rendered, composite, render_rays
 
 ROWS = 8192  # rays that are rendered at once when nothing is learned
-FIELDS = {kind.__name__: kind for kind in (HashField, ViewField, NeRF)}
+FIELDS = {kind.__name__: kind for kind in (HashField, ViewField, NeRF, LatentGrid)}
 
 
 class World(NamedTuple):
@@ -39,7 +40,9 @@ class March(NamedTuple):
 
 @dataclass
 class Volume:
-    """All that a picture or a mesh needs: no prior, no photographs. Cameras and rays are in the field's units.
+    """All that a picture or a mesh needs: no prior, no photographs.
+
+    Rays are in the field's units, cameras and meshes in the world's.
 
     `coarse`, if there, says where a ray's extra samples go (3.15). `sight`: the mesh is where an eye loses half of its
     light, of what the occupancy grid holds (`mesh.hidden`), as fields of photographs need it; else a level of density.
@@ -97,8 +100,13 @@ class Volume:
         return composite(seen.rgb, seen.opacity, background).view(height, -1, 3).clamp(0, 1)
 
     def pictures(self, cameras: Cameras, size: int = 64, background: float = 0.9) -> Tensor:
-        """Pictures (N, S, S, 3) in 0..1 from cameras around the ball, over a grey wall."""
-        seen = [self.picture(*(v[0] for v in rays(camera)), size, background) for camera in cameras.sized(size)]
+        """Pictures (N, S, S, 3) in 0..1 over a grey wall, from cameras in the world's units.
+
+        Cameras that should count in radii of the ball wherever it is, such as a turntable, are put there by
+        `cameras.around(*volume.world)`.
+        """
+        inside = cameras.within(torch.tensor(self.world.centre), self.world.scale).sized(size)
+        seen = [self.picture(*(v[0] for v in rays(camera)), size, background) for camera in inside]
         return torch.stack(seen)
 
     @torch.no_grad()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..settings import Count, Settings
 
 if TYPE_CHECKING:
-    from ..distillation.dream import Dream, Record
+    from ..distillation.dream import Record
     from ..distillation.prior import LatentPrior
+    from ..radiance.volume import Volume
     from ..zoo.zeroshot import ZeroShot
 
 EVERY = 50  # steps between checkpoints
@@ -45,20 +46,21 @@ def dream(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
         run.load(home)
     if not drive(run, home, every=EVERY, line=line, bar=lambda record: {}, quiet=True):
         raise KeyboardInterrupt
-    write_picture(contact_sheet(run.volume.pictures(turntable(4)), columns=4), home / PICTURE)
-    return {"steps": run.step, "seconds": seconds(home), **row_of(run, Scoring(**job["score"]))}
+    volume = run.colours()
+    write_picture(contact_sheet(volume.pictures(turntable(4)), columns=4), home / PICTURE)
+    return {"steps": run.step, "seconds": seconds(home), **row_of(run.prompt, volume, Scoring(**job["score"]))}
 
 
-def row_of(run: "Dream", scoring: Scoring) -> dict[str, float]:
+def row_of(prompt: str, volume: "Volume", scoring: Scoring) -> dict[str, float]:
     """The scores of a finished dream by name; none of a prompt that names no class which the judge knows."""
     from ..evaluation.views import score_views
     from ..radiance.cameras import turntable
 
-    name, colour = asked(run.prompt)
+    name, colour = asked(prompt)
     if scoring.by == "none" or name is None:
         return {}
     cameras = turntable(scoring.views)
-    scores = score_views(judge(), run.volume.pictures(cameras), cameras, name, colour)
+    scores = score_views(judge(), volume.pictures(cameras), cameras, name, colour)
     shares = {"class_share": scores.class_share, "view_share": scores.view_share}
     if scores.colour_share is not None:
         shares["colour_share"] = scores.colour_share
@@ -113,13 +115,16 @@ def room(recipe: Settings) -> int:
 @cache
 def prior_of(model: str | None) -> tuple["LatentPrior", str]:
     """The prior and its name, on the device of the profile; a process loads it once."""
+    from ..distillation.graph import quicken
     from ..distillation.prior import load_prior
     from ..profile import profile
     from ..zoo import resolve
 
     chosen = profile()
     name = model or chosen.model
-    return load_prior(resolve(name), chosen.device, chosen.dtype), name
+    prior = load_prior(resolve(name), chosen.device, chosen.dtype)
+    quicken(prior)
+    return prior, name
 
 
 @cache

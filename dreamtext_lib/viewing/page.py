@@ -67,7 +67,7 @@ show();
 
 def around(volume: Volume, count: int = 24, size: int = 160) -> tuple[Tensor, list[int]]:
     """Turns at several elevations, (E, count, S, S, 3), and the elevations."""
-    turns = [volume.pictures(turntable(count, elevation=e), size) for e in ELEVATIONS]
+    turns = [volume.pictures(turntable(count, elevation=e).around(*volume.world), size) for e in ELEVATIONS]
     return torch.stack(turns), ELEVATIONS
 
 

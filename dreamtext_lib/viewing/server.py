@@ -72,7 +72,7 @@ def frame(volume: Volume, camera: "viser.CameraHandle") -> NDArray[np.uint8]:
     w, x, y, z = camera.wxyz
     turn = Rotation.from_quat([x, y, z, w]).as_matrix() @ np.diag([1.0, -1.0, -1.0])  # to OpenGL's axes
     pose = torch.tensor(np.column_stack([turn, camera.position]), dtype=torch.float32)
-    square = volume.pictures(pinhole(pose[None], float(np.degrees(camera.fov))), SIZE)[0]
+    square = volume.pictures(pinhole(pose[None], float(np.degrees(camera.fov))).around(*volume.world), SIZE)[0]
     wide = max(round(SIZE * camera.aspect), 1)
     edge = square[0, 0].expand(SIZE, max(wide, SIZE), 3).clone()  # the field stands in the middle of a wide window
     start = (edge.shape[1] - SIZE) // 2

@@ -72,7 +72,7 @@ def changed(**fields):
         (lambda f: record(f, seed="x"), "has the seed 'x'", True),
         (lambda f: record(f, recipe=changed(sparkle=1)), "has a field 'sparkle' that this version does not", False),
         (lambda f: record(f, recipe=changed(steps="x")), "steps is 'x'; it must be a whole number", False),
-        (lambda f: record(f, recipe={"steps": 1}), "lacks the field 'score'; another version wrote it", False),
+        (lambda f: record(f, recipe={"steps": 1}), "lacks the field 'space'; another version wrote it", False),
         (lambda f: record(f, recipe=RECIPE.with_fields(levels=3).values()), "of another recipe or version", False),
         (lambda f: cut(f, 0), "checkpoint.safetensors' is cut short or broken", True),
         (lambda f: cut(f, 500), "checkpoint.safetensors' is cut short or broken", True),

@@ -19,7 +19,7 @@ from dreamtext_lib.cli.dream import plan
 from dreamtext_lib.cli.main import parser
 from dreamtext_lib.profile import PROFILES
 
-SHORT = ["--steps", "4", "--size", "16", "--samples", "12", "--voxels", "16"]
+SHORT = ["--steps", "4", "--samples", "12", "--ending-views", "8", "--ending-steps", "40"]
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +32,19 @@ def finished(tmp_path_factory):
 def test_a_run_folder_holds_all_that_it_promises(finished):
     names = {p.name for p in finished.iterdir()}
     assert names == {
-        "recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png",
+        "recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png", "colours.safetensors",
         "turntable.mp4", "turntable.webp", "contact_sheet.png", "mesh.glb",
     }  # fmt: skip
     recipe = json.loads((finished / "recipe.json").read_text(encoding="utf-8"))
     assert (recipe["prompt"], recipe["seed"], recipe["model"]) == ("a red mug", 5, "tiny")
-    wanted = PROFILES["toy"].recipes["fitfusion"].with_fields(steps=4, size=16, samples=12, voxels=16)
+    assert recipe["engine"] == "onnxruntime"
+    wanted = PROFILES["toy"].recipes["latent"].with_fields(steps=4, samples=12, ending_views=8, ending_steps=40)
     assert recipe["recipe"] == wanted.values()
     assert len(iio.imread(finished / "turntable.mp4", plugin="FFMPEG")) == 60
     assert Image.open(finished / "turntable.webp").size == (128, 128)  # equal frames of a ball are one frame
     assert np.asarray(Image.open(finished / "contact_sheet.png")).std() > 5
     mesh = trimesh.load(finished / "mesh.glb", force="mesh")
-    assert len(mesh.faces) > 100 and mesh.visual.material.metallicFactor == 0
+    assert len(mesh.faces) > 40 and mesh.visual.material.metallicFactor == 0
     record = json.loads((finished / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert record["step"] == 4 and sum(record["shares"].values()) == pytest.approx(1, abs=0.01)
 
@@ -72,10 +73,10 @@ def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_p
 
 def test_flags_and_recipes_reach_the_run(tmp_path, capsys):
     words = ["dream", "x", "--recipe", "stable-dreamfusion", "--guidance", "3.5", "--t-min", "40"]
-    prompt, seed, recipe, _, folder = plan(parser(words).parse_args(words))
+    prompt, seed, recipe, _, engine, folder = plan(parser(words).parse_args(words))
     assert (prompt, seed, recipe.score.guidance, recipe.score.t_min) == ("x", 0, 3.5, 40)
     assert recipe.views.size == PROFILES["toy"].recipes["stable-dreamfusion"].views.size
-    assert folder.name == "x-0"
+    assert (folder.name, engine) == ("x-0", "auto")
     status, out, _ = run(capsys, "dream", "--help")
     for flag in ("--recipe", "--seed", "--resume", "--model", "--out", "--guidance", "--blob-radius"):
         assert flag in out

@@ -195,7 +195,7 @@ def test_the_viewer_answers_on_this_machine_alone(finished):
 
         seen = frame(volume, Camera())
         assert seen.shape == (128, 192, 3)
-        straight = volume.pictures(orbit(0.0, 0.0), 128)[0]
+        straight = volume.pictures(orbit(0.0, 0.0).around(*volume.world), 128)[0]
         assert abs(seen[:, 32:160] / 255.0 - straight.numpy()).mean() < 0.01
         assert straight.std() > 0.05
     finally:

@@ -52,7 +52,7 @@ def test_a_seed_fixes_a_dream_bit_for_bit_and_across_a_resume(prior, tmp_path):
     for _ in range(3):
         next(walk)
     half.save(tmp_path)
-    prompt, seed, recipe, model = read_run(tmp_path)
+    prompt, seed, recipe, model, _ = read_run(tmp_path)
     assert (prompt, seed, recipe, model) == ("a red mug", 3, SHORT, "tiny")
     resumed = Dream(prompt, prior, recipe, seed, model)
     resumed.load(tmp_path)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dreamtext_lib.distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, Recipe
+from dreamtext_lib.distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, TOY_LATENT, Recipe
 from dreamtext_lib.distillation.regularisers import entropy
 from dreamtext_lib.distillation.score import injected
 from dreamtext_lib.fitting.recipe import FitRecipe
@@ -73,7 +73,16 @@ def test_full_recipes_are_the_thesis_own():
     assert (base.light.lamp_lift, base.light.lamp_spread) == (0, 1)
     assert (base.voxels.voxels, base.voxels.decay, base.voxels.threshold) == (128, 0.95, 0.1)
     assert PROFILES["full"].recipes == {"stable-dreamfusion": base, "fitfusion": fit}
-    assert PROFILES["toy"].recipes == {"stable-dreamfusion": TOY_BASE, "fitfusion": TOY_FITFUSION}
+    assert PROFILES["toy"].recipes == {
+        "latent": TOY_LATENT,
+        "stable-dreamfusion": TOY_BASE,
+        "fitfusion": TOY_FITFUSION,
+    }
+
+
+def test_a_field_of_latents_has_no_pictures_to_regularise():
+    with pytest.raises(ValueError, match=r"manifold_weight is 2\.0, but a field of latents has no pictures"):
+        TOY_LATENT.with_fields(manifold_weight=2.0)
 
 
 def test_the_full_weights_balance_the_score_as_in_the_thesis_code():

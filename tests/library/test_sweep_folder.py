@@ -169,11 +169,11 @@ def test_a_dream_is_a_row_with_a_picture_and_goes_on_where_it_was_stopped(tmp_pa
 def test_scores_are_given_where_the_judge_knows_what_was_asked():
     assert asked("A tall, RED castle") == ("castle", "red") and asked("a mug and a castle") == (None, None)
     assert asked("a dragon in red") == (None, "red")
-    assert row_of(SimpleNamespace(prompt="a dragon"), Scoring()) == {}
-    assert row_of(SimpleNamespace(prompt="a red mug"), Scoring(by="none")) == {}
+    assert row_of("a dragon", None, Scoring()) == {}
+    assert row_of("a red mug", None, Scoring(by="none")) == {}
     cameras = turntable(4)
     true = render([ToyObject("castle", "red")] * 4, cameras, 64, studio(cameras)).rgb
-    run = SimpleNamespace(prompt="a green castle", volume=SimpleNamespace(pictures=lambda c: true[:: 4 // len(c)]))
-    found = row_of(run, Scoring(views=4))
+    volume = SimpleNamespace(pictures=lambda c: true[:: 4 // len(c)])
+    found = row_of("a green castle", volume, Scoring(views=4))
     assert (found["class_share"], found["colour_share"], found["recognised"]) == (1.0, 0.0, True)
-    assert list(row_of(run, Scoring(views=2))) == list(found)
+    assert list(row_of("a green castle", volume, Scoring(views=2))) == list(found)

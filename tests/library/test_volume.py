@@ -30,7 +30,7 @@ def test_a_volume_comes_back_whole(name, volume, tmp_path):
     state = torch.get_rng_state()
     again = Volume.load(tmp_path / "v.safetensors")
     assert torch.equal(torch.get_rng_state(), state), "reading draws no random numbers"
-    cameras = orbit([20.0, 200.0], 10.0)
+    cameras = orbit([20.0, 200.0], 10.0).around(*volume.world)
     seen = volume.pictures(cameras, 12)
     assert seen.shape == (2, 12, 12, 3) and torch.equal(again.pictures(cameras, 12), seen)
     assert again.about == volume.about and (again.world, again.march) == (volume.world, volume.march)
