@@ -18,6 +18,13 @@ from torch import Tensor, nn
 FORMAT = 1  # of recipe.json, counted up where an older reader would read it wrongly; a record without one is of 1
 
 
+KINDS = {  # what a run may be, in words, and the command that makes it
+    "dream": ("a dream", "dream"),
+    "fit": ("a fit", "fit"),
+    "words": ("words", "describe"),
+}
+
+
 def step_of(line: str) -> float:
     """The step of a line of a log; infinity where the line is broken."""
     try:
@@ -27,11 +34,11 @@ def step_of(line: str) -> float:
 
 
 def write_record(folder: Path, kind: str, about: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-    """Write recipe.json, which says what a run is: its format, its kind (dream, fit), what it is about, its recipe.
+    """Write recipe.json, which says what a run is: its format, its kind (of `KINDS`), what it is about, its recipe.
 
-    about: `seed`; of a dream `prompt` and `model`, of a fit `capture`. Where a run has them, also `words`, the file or
-    the name of words that were learned for it, and `image`, the file of the picture it refers to. Files are named by
-    whole paths, or by their place in the run's folder.
+    about: `seed`; of a dream `prompt` and `model`, of a fit `capture`, of words `sentence` and `model`.
+    Where a run has them, also `words`, the file or the name of words that were learned for it, and `image`, the file of
+    the picture it refers to. Files are named by whole paths, or by their place in the run's folder.
     """
     write_json(Path(folder) / "recipe.json", {"format": FORMAT, "kind": kind, **about, "recipe": recipe})
 
@@ -48,8 +55,9 @@ def read_record(folder: Path, kind: str | None = None, needs: Sequence[str] = ()
             raise ValueError(f"'{path}' lacks '{name}'; another version of dreamtext wrote it, which can read it")
     if kind is not None and values["kind"] != kind:
         there = values["kind"]
+        what, command = KINDS.get(there, (f"a {there}", there))
         raise ValueError(
-            f"the folder '{folder}' holds a {there}, not a {kind}; use dreamtext {there} --resume '{folder}'"
+            f"the folder '{folder}' holds {what}, not {KINDS[kind][0]}; use dreamtext {command} --resume '{folder}'"
         )
     if not isinstance(values["seed"], int) or not 0 <= values["seed"] < 2**64:
         raise ValueError(f"'{path}' has the seed {values['seed']!r}; it must be a whole number from 0 to 2^64 - 1")

@@ -27,6 +27,7 @@ class Range(NamedTuple):
 
 
 Count = Annotated[int, Range("a whole number, at least 1", 1)]
+Whole = Annotated[int, Range("a whole number, 0 or more", 0)]
 Time = Annotated[int, Range("a time step, a whole number in 0..999", 0, 999)]
 Power = Annotated[int, Range("a whole number in 4..24", 4, 24)]
 Number = Annotated[float, Range("a finite number")]

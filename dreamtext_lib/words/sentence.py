@@ -54,10 +54,15 @@ class Sentence(NamedTuple):
         >>> Sentence("castle", ("red", "tall"), commas="none").text
         'an image of a red tall castle'
         """
+        return " ".join(filter(None, self.parts))
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """What stands before the descriptors, the descriptors with their commas, and the noun."""
         words = (" " if self.commas == "none" else ", ").join(self.words)
-        thing = f"{words}{',' if self.commas == 'all' else ''} {self.noun}" if words else self.noun
-        article = ("an" if thing[0] in "aeiou" else "a") if self.article == "fitting" else self.article
-        return f"an image of {article} {thing}" if article else f"an image of {thing}"
+        words += "," if words and self.commas == "all" else ""
+        article = ("an" if (words or self.noun)[0] in "aeiou" else "a") if self.article == "fitting" else self.article
+        return f"an image of {article}".strip(), words, self.noun
 
     @property
     def base(self) -> "Sentence":

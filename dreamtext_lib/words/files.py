@@ -1,0 +1,89 @@
+"""Learned words as files: the moved rows, as the thesis keeps them, and a textual inversion for plain diffusers.
+
+The first puts rows in the place of those that a text encoder has: the sentence stays as it is, and any other prompt
+with one of its words changes too. The second adds new tokens: `pipe.load_textual_inversion(file)` gives a pipeline one
+new word, which stands for all descriptors and the commas between them, and changes no other prompt.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..distillation.prior import LatentPrior
+from ..runs import read_tensors, write_tensors
+from .rows import Piece, Rows, ids_of
+from .sentence import Sentence
+
+
+class Learned(NamedTuple):
+    """What a file of moved rows holds."""
+
+    sentence: str  # with the words that learned
+    pieces: list[Piece]
+    moved: Tensor  # (K, C) in single precision
+
+
+def save_rows(path: Path, sentence: Sentence, rows: Rows) -> None:
+    """Write the moved rows, their pieces and the sentence, as safetensors."""
+    about = {"sentence": sentence.text, "tokens": [p.token for p in rows.pieces], "places": rows.places.tolist()}
+    write_tensors(path, {"rows": rows.moved.float().cpu()}, about)
+
+
+def read_rows(path: Path) -> Learned:
+    """What `save_rows` wrote. Raises ValueError, in one sentence, if it is not there or holds something else."""
+    tensors, about = read_tensors(path)
+    rows, tokens, places = tensors.get("rows"), about.get("tokens"), about.get("places")
+    fine = rows is not None and rows.ndim == 2 and isinstance(tokens, list) and isinstance(places, list)
+    if not (fine and isinstance(about.get("sentence"), str) and len(rows) == len(tokens) == len(places)):
+        raise ValueError(f"'{path}' holds no learned words; another program wrote it")
+    if not rows.isfinite().all():
+        raise ValueError(f"'{path}' holds rows that are not finite; learn the words again")
+    return Learned(about["sentence"], [Piece(*pair) for pair in zip(tokens, places)], rows)
+
+
+@torch.no_grad()
+def put_rows(prior: LatentPrior, learned: Learned) -> None:
+    """Put learned rows in the place of the text encoder's own.
+
+    Raises ValueError if its tokens are others, or its rows are of another width.
+    """
+    table = prior.text_encoder.get_input_embeddings().weight
+    if learned.moved.shape[1] != table.shape[1]:
+        raise ValueError(
+            f"the words were learned with rows of {learned.moved.shape[1]} numbers, and this model's have"
+            f" {table.shape[1]}; use the model that they were learned with"
+        )
+    for token, place in learned.pieces:
+        if prior.tokenizer.convert_tokens_to_ids(token) != place:
+            raise ValueError(
+                f"the words were learned with another tokenizer, which has '{token}' at place {place}; use the model"
+                " that they were learned with"
+            )
+    table[[p.place for p in learned.pieces]] = learned.moved.to(table)
+
+
+def new_word(sentence: Sentence) -> str:
+    """The token that stands for a sentence's descriptors, such as '<castle-words>'."""
+    return f"<{re.sub(r'[^a-z0-9]+', '-', sentence.noun.lower()).strip('-') or 'thing'}-words>"
+
+
+def new_prompt(sentence: Sentence) -> str:
+    """The sentence with the new token: 'an image of a <castle-words> castle'."""
+    start, _, noun = sentence.parts
+    return f"{start} {new_word(sentence)} {noun}"
+
+
+@torch.no_grad()
+def save_inversion(path: Path, sentence: Sentence, rows: Rows, prior: LatentPrior) -> None:
+    """Write a textual inversion: one new token of as many vectors as the descriptors and their commas have pieces.
+
+    `pipe.load_textual_inversion(path)` of an untouched diffusers pipeline with the same text encoder reads it, and
+    then draws for `new_prompt` what the moved rows draw for the sentence.
+    """
+    ids = torch.tensor(ids_of(prior.tokenizer, sentence.parts[1]), device=rows.places.device)[None]  # (1, n)
+    table = prior.text_encoder.get_input_embeddings().weight
+    vectors = rows(ids, table[ids].float())[0]  # (n, C)
+    write_tensors(path, {new_word(sentence): vectors.cpu()}, {"prompt": new_prompt(sentence)})
