@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from dreamtext_lib.radiance.encoding import PRIMES, HashGrid, resolutions
 from dreamtext_lib.runs import write_json
 
+NAMES = ("levels", "features", "log2_table", "coarsest", "finest", "bound")
+
 
 class EightGathers(nn.Module):
     """Every level hashed, every corner a gather (Mueller et al. 2022, section 3): (N, 3) -> (N, L * F)."""
@@ -68,7 +70,7 @@ def main() -> None:
     }
     kept = {}
     for name, (shape, count) in cases.items():
-        grids = {"eight gathers": EightGathers(*shape), "this library": HashGrid(*shape)}
+        grids = {"eight gathers": EightGathers(*shape), "this library": HashGrid(**dict(zip(NAMES, shape)))}
         points = (torch.rand(count, 3, generator=generator) * 2 - 1) * 1.1
         pull = torch.randn(count, shape[0] * shape[1], generator=generator)
         times = {form: [] for form in grids}

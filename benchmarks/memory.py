@@ -16,7 +16,7 @@ from dreamtext_lib.runs import write_json
 
 CASE = """
 import json, resource, sys, time, torch
-from dreamtext_lib.profile import FULL_FITFUSION as r
+from dreamtext_lib.distillation.recipe import FULL_FITFUSION as r
 from dreamtext_lib.radiance.cameras import rays, turntable
 from dreamtext_lib.radiance.encoding import HashGrid
 from dreamtext_lib.radiance.field import HashField
@@ -24,7 +24,9 @@ from dreamtext_lib.radiance.rendering import render_rays
 size, chunk, threads = map(int, sys.argv[1:])
 torch.set_num_threads(threads)
 g = torch.Generator().manual_seed(0)
-grid = HashGrid(r.grid.levels, r.grid.features, r.grid.log2_table, r.grid.coarsest, r.grid.finest, r.ball.bound, g)
+shape = r.grid.values()
+del shape["hidden"]
+grid = HashGrid(**shape, bound=r.ball.bound, generator=g)
 field = HashField(grid, r.grid.hidden, generator=g)
 began = time.perf_counter()
 if size:

@@ -1,7 +1,7 @@
 """Captures: pictures with the cameras that took them, and the ball of space that they look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ class Capture:
 
     rgba: Tensor  # (N, H, W, 4) bytes, alpha not multiplied in
     cameras: Cameras  # N, of the pictures' size, in the world
+    _: KW_ONLY
     names: tuple[str, ...]
     centre: Tensor  # (3,) of the ball, in the world's units
     radius: float

@@ -83,6 +83,7 @@ def colmap() -> ModuleType:
 
 def reconstruct(
     folder: str | Path,
+    *,
     sequential: bool = False,
     features: int = 4096,
     focal: float | None = None,

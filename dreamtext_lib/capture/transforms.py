@@ -98,8 +98,8 @@ def gather(frames: Sequence[Frame], world: World, size: int | None, cut_out: boo
         counts &= torch.stack([scope(frame, tuple(rgba.shape[1:3])) for frame in frames])
     names = tuple(frame.name for frame in frames)
     centre = world.centre.float()
-    cameras = Cameras(pose, focal * scale, middle * scale, lens, *rgba.shape[1:3])
-    return Capture(rgba, cameras, names, centre, world.radius, counts, world.notes)
+    cameras = Cameras(pose, focal * scale, middle * scale, lens, height=rgba.shape[1], width=rgba.shape[2])
+    return Capture(rgba, cameras, names=names, centre=centre, radius=world.radius, counts=counts, notes=world.notes)
 
 
 def scope(frame: Frame, size: tuple[int, int]) -> Tensor:

@@ -43,7 +43,7 @@ def time_strata(total: int, count: int) -> list[tuple[int, int]]:
 
 @torch.no_grad()
 def bits(
-    reverse: Reverse, schedule: Schedule, x_0: Tensor, generator: torch.Generator, count: int = 40, levels: int = 256
+    reverse: Reverse, schedule: Schedule, x_0: Tensor, generator: torch.Generator, *, count: int = 40, levels: int = 256
 ) -> Bits:
     """The bound (3.4) of pictures x_0 (N, ...) in -1..1 of `levels` grey levels, by one noise for each stratum."""
     alpha_bar, dimensions = schedule.alpha_bar, x_0[0].numel()

@@ -47,6 +47,7 @@ def ddim(
     schedule: Schedule,
     x: Tensor,
     times: Sequence[int],
+    *,
     eta: float = 0.0,
     generator: torch.Generator | None = None,
     clip: tuple[float, float] | None = None,

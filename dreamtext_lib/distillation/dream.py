@@ -173,7 +173,7 @@ def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volu
     field = HashField(
         grid, g.hidden, blob_value=r.ball.blob_value, blob_radius=r.ball.blob_radius, generator=generator
     ).to(device)
-    occupancy = Occupancy(r.voxels.voxels, r.ball.bound, r.voxels.threshold, r.voxels.decay).to(device)
+    occupancy = Occupancy(r.voxels.voxels, r.ball.bound, threshold=r.voxels.threshold, decay=r.voxels.decay).to(device)
     occupancy.update(field.density, generator)
     return Volume(field, occupancy, r.ball.bound)
 

@@ -89,4 +89,4 @@ def lit(
         return seen.rgb
     place = origins[:, 0] + light.lamp_lift * origins.new_tensor([0, 0, 1])  # (B, 3)
     lamp = sample_light(place, generator, spread=light.lamp_spread)[:, None].expand_as(origins).reshape(-1, 3)
-    return shade(shading, seen.rgb, seen.opacity, surface_normals(volume.field, seen), lamp, light.ambient)
+    return shade(shading, seen.rgb, seen.opacity, surface_normals(volume.field, seen), lamp, ambient=light.ambient)

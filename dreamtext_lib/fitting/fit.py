@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +43,7 @@ class Fit:
     capture: Capture
     recipe: FitRecipe = field(default_factory=FitRecipe)
     seed: int = 0
+    _: KW_ONLY
     step: int = 0  # steps done
     device: str = "cpu"
     source: str = ""  # where the capture was read from
@@ -80,7 +81,7 @@ class Fit:
             given = *capture.rays(place), capture.colours(place, wall)
             origins, directions, pixels = (v.to(self.device) for v in given)
             wall = wall.to(self.device) if isinstance(wall, Tensor) else wall
-            seen = self.way.rays(volume, r, origins, directions, step, draw)
+            seen = self.way.rays(volume, r, origins, directions, step=step, draw=draw)
             loss = photometric(seen, pixels, wall)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()

@@ -25,7 +25,7 @@ class Way(NamedTuple):
     """One kind of fit."""
 
     fresh: Callable[[FitRecipe, Capture, torch.Generator], Volume]
-    rays: Callable[[Volume, FitRecipe, Tensor, Tensor, int, Draw], tuple[Rendered, ...]]  # of a step; the last is seen
+    rays: Callable[..., tuple[Rendered, ...]]  # (volume, recipe, origins, directions, *, step, draw); the last is seen
     descent: Callable[[FitRecipe], Descent]
 
 
@@ -37,14 +37,24 @@ def world_of(capture: Capture) -> World:
 def fresh_hash(recipe: FitRecipe, capture: Capture, generator: torch.Generator) -> Volume:
     """Instant-NGP in the hull of the outlines (Mueller et al. 2022)."""
     g, v, rays = recipe.grid, recipe.voxels, recipe.rays
-    grid = HashGrid(g.levels, g.features, g.log2_table, g.coarsest, g.finest, 1.0, generator)
-    occupancy = Occupancy(v.voxels, 1.0, v.threshold, v.decay, limit=carve(capture, v.voxels), cautious=True)
+    grid = HashGrid(
+        levels=g.levels,
+        features=g.features,
+        log2_table=g.log2_table,
+        coarsest=g.coarsest,
+        finest=g.finest,
+        bound=1.0,
+        generator=generator,
+    )
+    occupancy = Occupancy(
+        v.voxels, 1.0, threshold=v.threshold, decay=v.decay, limit=carve(capture, v.voxels), cautious=True
+    )
     field, march = ViewField(grid, g.hidden, generator=generator), March(rays.samples, stop=rays.light_end)
     return Volume(field, occupancy, world=world_of(capture), march=march, sight=True)
 
 
 def hash_rays(
-    volume: Volume, recipe: FitRecipe, origins: Tensor, directions: Tensor, step: int, draw: Draw
+    volume: Volume, recipe: FitRecipe, origins: Tensor, directions: Tensor, *, step: int, draw: Draw
 ) -> tuple[Rendered]:
     """Few samples at first, when nothing is known; once the occupancy was renewed, rays end when their light does."""
     r = recipe.rays
@@ -68,7 +78,7 @@ def fresh_nerf(recipe: FitRecipe, capture: Capture, generator: torch.Generator, 
 
 
 def nerf_rays(
-    volume: Volume, recipe: FitRecipe, origins: Tensor, directions: Tensor, step: int, draw: Draw
+    volume: Volume, recipe: FitRecipe, origins: Tensor, directions: Tensor, *, step: int, draw: Draw
 ) -> tuple[Rendered, ...]:
     """Even samples; with a coarse field these, and then more where they mattered (3.15)."""
     how = {"samples": recipe.rays.samples, "generator": draw("samples")}

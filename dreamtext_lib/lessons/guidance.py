@@ -56,13 +56,15 @@ def guidance_frames(
     prior: Prior,
     prompt: str,
     picture: Picture | None = None,
+    *,
     guidances: Sequence[float] = GUIDANCES,
     times: Sequence[int] = TIMES,
     steps: int = 20,
     seed: int = 0,
 ) -> GuidanceFrames:
     """All strips of `strips` with their labels, ready for a `FrameExplorer`. Raises ValueError as `strips` does."""
-    frames = np.stack(list(strips(prior, prompt, picture, guidances, times, steps, seed)), 1)  # (G, T, H, 4 W, 3)
+    made = strips(prior, prompt, picture, guidances=guidances, times=times, steps=steps, seed=seed)
+    frames = np.stack(list(made), 1)  # (G, T, H, 4 W, 3)
     return GuidanceFrames(frames, axes(guidances, times), captions(prior, guidances, times))
 
 
@@ -71,6 +73,7 @@ def strips(
     prior: Prior,
     prompt: str,
     picture: Picture | None = None,
+    *,
     guidances: Sequence[float] = GUIDANCES,
     times: Sequence[int] = TIMES,
     steps: int = 20,
@@ -175,6 +178,7 @@ class GuidanceExplorer(FrameExplorer):
         prior: Prior,
         prompt: str,
         picture: Picture | None = None,
+        *,
         shows: str | None = None,
         guidances: Sequence[float] = GUIDANCES,
         times: Sequence[int] = TIMES,
@@ -185,8 +189,17 @@ class GuidanceExplorer(FrameExplorer):
     ):
         prompt = check_prompt(prompt)
         shows = shows or (CASTLE if picture is None else "the given picture")
-        self._prior, self._made_of = prior, (picture, tuple(guidances), tuple(times), steps, seed)
-        made = guidance_frames(prior, prompt, *self._made_of)
+        self._prior, self._made_of = (
+            prior,
+            {
+                "picture": picture,
+                "guidances": tuple(guidances),
+                "times": tuple(times),
+                "steps": steps,
+                "seed": seed,
+            },
+        )
+        made = guidance_frames(prior, prompt, **self._made_of)
         start = [len(guidances) // 2, len(times) // 2] if start is None else start
         super().__init__(made.frames, made.axes, self._alt(prompt, shows), made.captions, start, width)
         self.prompt, self.shown, self.shows = prompt, prompt, shows
@@ -214,9 +227,9 @@ class GuidanceExplorer(FrameExplorer):
             self.computing = ""
 
     def _compute(self, prompt: str) -> None:
-        times, columns = self._made_of[2], []
+        times, columns = self._made_of["times"], []
         self.computing = f"computing: time 1 of {len(times)}"
-        for column in strips(self._prior, prompt, *self._made_of):
+        for column in strips(self._prior, prompt, **self._made_of):
             columns.append(column)
             self.computing = f"computing: time {min(len(columns) + 1, len(times))} of {len(times)}"
         with self.hold_sync():

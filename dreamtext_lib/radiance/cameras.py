@@ -7,7 +7,7 @@ Angles are in degrees everywhere in this package.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import reduce
 
 import torch
@@ -27,6 +27,7 @@ class Cameras:
     focal: Tensor  # (B, 2) fl_x, fl_y in pixels
     middle: Tensor  # (B, 2) cx, cy in pixels from the left, top edge
     lens: Tensor  # (B, 7) of `lens`, 0 where there is none
+    _: KW_ONLY
     height: int  # pixels
     width: int
     azimuth: Tensor | None = None  # (B,) degrees from the front, counter-clockwise seen from above; of an orbit
@@ -141,7 +142,7 @@ def pinhole(pose: Tensor, fov: Tensor | float, *, size: int = 64) -> Cameras:
     """Cameras at poses (B, 3, 4), with a vertical field of view in degrees, a number or (B,), without a lens."""
     half = torch.deg2rad(torch.as_tensor(fov, dtype=pose.dtype, device=pose.device).expand(len(pose))) / 2
     focal = (size / 2 / torch.tan(half))[:, None].expand(-1, 2)  # (B, 2)
-    return Cameras(pose, focal, torch.full_like(focal, size / 2), pose.new_zeros(len(pose), 7), size, size)
+    return Cameras(pose, focal, torch.full_like(focal, size / 2), pose.new_zeros(len(pose), 7), height=size, width=size)
 
 
 def look_inward(azimuth: Tensor, elevation: Tensor, radius: Tensor) -> Tensor:

@@ -102,6 +102,7 @@ class HashGrid(nn.Module):
 
     def __init__(
         self,
+        *,
         levels: int = 6,
         features: int = 2,
         log2_table: int = 14,

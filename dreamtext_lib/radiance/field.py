@@ -124,9 +124,11 @@ class ViewField(nn.Module):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        self.grid = HashGrid(8, 2, 15, 16, 160, 1.0, generator) if grid is None else grid
+        if grid is None:
+            shape = {"levels": 8, "features": 2, "log2_table": 15, "coarsest": 16, "finest": 160, "bound": 1.0}
+            grid = HashGrid(**shape, generator=generator)
+        self.grid, self.matte = grid, matte
         self.made_of = {"grid": self.grid.made_of, "hidden": hidden, "features": features, "matte": matte}
-        self.matte = matte
         self.hidden, self.out = nn.Linear(self.grid.width, hidden), nn.Linear(hidden, 1 + features)
         self.colour, self.colour_out = nn.Linear(features + 9, hidden), nn.Linear(hidden, 3)
         for layer in (self.hidden, self.out, self.colour, self.colour_out):

@@ -22,6 +22,7 @@ class Occupancy(nn.Module):
         self,
         resolution: int = 32,
         bound: float = 1.0,
+        *,
         threshold: float = 0.5,
         decay: float = 0.6,
         limit: Tensor | None = None,

@@ -43,7 +43,7 @@ def sample_light(position: Tensor, generator: torch.Generator, spread: float = 1
 
 
 def shade(
-    mode: Shading, rgb: Tensor, opacity: Tensor, normal: Tensor, light: Tensor, ambient: float | Tensor = 0.1
+    mode: Shading, rgb: Tensor, opacity: Tensor, normal: Tensor, light: Tensor, *, ambient: float | Tensor = 0.1
 ) -> Tensor:
     """Premultiplied pixels under a light: rgb * (ambient + (1 - ambient) max(0, n . l)), (R, 3).
 

@@ -1,7 +1,7 @@
 """What is looked at: a field, where it is worth asking, and the ball of the world that holds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -51,6 +51,7 @@ class Volume:
     field: nn.Module
     occupancy: Occupancy | None = None
     radius: float = 1.0  # of the ball around the origin that is rendered
+    _: KW_ONLY
     world: World = field(default_factory=World)
     march: March = field(default_factory=March)
     coarse: nn.Module | None = None

@@ -146,7 +146,9 @@ def results(
     """
     how = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": share.retries}
     remote, profile = ray.remote(**how)(task), os.environ.get("DREAMTEXT_PROFILE", "toy")
-    waiting = {remote.remote(job, sweep.absolute(), run, words, share.cpus, profile): job for job in jobs}
+    waiting = {
+        remote.remote(job, sweep.absolute(), run, words, threads=share.cpus, profile=profile): job for job in jobs
+    }
     stopping = False
     while waiting:
         ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0.5)
@@ -161,7 +163,7 @@ def results(
                 ray.cancel(ref)
 
 
-def task(job: Job, sweep: Path, run: Callable, words: Callable, threads: int, profile: str) -> Row:
+def task(job: Job, sweep: Path, run: Callable, words: Callable, *, threads: int, profile: str) -> Row:
     """A job in a worker of Ray, with so many threads, under the profile of the one who asked."""
     import torch
 

@@ -94,7 +94,7 @@ def drawn(seed: int, index: int, size: int, front_bias: float, device: str) -> P
 
 
 def batches(
-    count: int, seed: int = 0, size: int = 64, front_bias: float = 0.0, workers: int = 2, device: str = "cpu"
+    count: int, *, seed: int = 0, size: int = 64, front_bias: float = 0.0, workers: int = 2, device: str = "cpu"
 ) -> Iterator[Part]:
     """Batches of 16 renders, in order, until there are `count`; classes take turns.
 
@@ -140,7 +140,9 @@ def main() -> None:
     a = parser.parse_args()
     if a.count < 1 or a.size < 1 or not 0 <= a.front_bias <= 1:
         parser.error("--count and --size must be at least 1 and --front-bias between 0 and 1")
-    steps = tqdm(batches(a.count, a.seed, a.size, a.front_bias), total=-(-a.count // BATCH), unit="batch")
+    steps = tqdm(
+        batches(a.count, seed=a.seed, size=a.size, front_bias=a.front_bias), total=-(-a.count // BATCH), unit="batch"
+    )
     write(gather(steps, a.count), a.out)
 
 

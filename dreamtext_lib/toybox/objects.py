@@ -5,7 +5,7 @@ an object are derived from its numbers, its colour's by nearness, 'tall', 'wide'
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from math import exp, log
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ class Words(NamedTuple):
 class ToyObject:
     """One object of the toybox. Where a word is given, it stands for its usual numbers.
 
-    >>> ToyObject("castle", (0.95, 0.6, 0.7), "striped", (0.8, 0.8, 1.15), form=(1.0, 0.2, 0.5)).caption("front")
+    >>> ToyObject("castle", (0.95, 0.6, 0.7), "striped", scale=(0.8, 0.8, 1.15), form=(1.0, 0.2, 0.5)).caption("front")
     'an image of a tall, pink, striped castle, front view'
 
     Raises ValueError for a word that the toybox does not know, and for numbers out of range.
@@ -54,6 +54,7 @@ class ToyObject:
     name: str
     colour: str | RGB = "red"  # its own paint: a basic colour term, or red, green, blue in 0..1
     pattern: str = "plain"  # how a second paint is laid on
+    _: KW_ONLY
     scale: str | RGB = ""  # stretch along x, y, z: '' (as drawn), 'tall', 'wide', or numbers in 0.5..1.5
     second: RGB | None = None  # that second paint; None: off-white, or dark where that would not be seen
     grain: float = 0.2  # width of a stripe in the object's own units; spots are an eighth wider
@@ -120,7 +121,8 @@ class ToyObject:
         row = [round(float(v), 4) for v in row]
         form = tuple(row[14 : 14 + len(FORMS[name])])
         paint = [tuple(row[i : i + 3]) for i in (0, 3, 6, 9)]
-        return cls(name, paint[0], PATTERNS[int(row[12])], paint[3], paint[1], row[13], paint[2], form)
+        more = {"scale": paint[3], "second": paint[1], "grain": row[13], "accent": paint[2], "form": form}
+        return cls(name, paint[0], PATTERNS[int(row[12])], **more)
 
     def distance(self, points: Tensor) -> Tensor:
         """Signed distance at points (..., 3): negative inside, exact at the surface, (...)."""
@@ -173,11 +175,11 @@ def random_object(rng: np.random.Generator, name: str | None = None) -> ToyObjec
         name,
         colour,
         str(rng.choice(PATTERNS, p=(0.5, 0.25, 0.25))),
-        tuple(round(float(v), 3) for v in (x, y, z)),
-        second,
-        round(float(rng.uniform(0.13, 0.3)), 3),
-        accent,
-        tuple(rng.random(len(FORMS[name])).round(3).tolist()),
+        scale=tuple(round(float(v), 3) for v in (x, y, z)),
+        second=second,
+        grain=round(float(rng.uniform(0.13, 0.3)), 3),
+        accent=accent,
+        form=tuple(rng.random(len(FORMS[name])).round(3).tolist()),
     )
 
 

@@ -88,6 +88,7 @@ def sorted_pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def film(
     thing: ToyObject,
     cameras: Cameras,
+    *,
     size: int = 256,
     contrast: float = 1.0,
     wall: float = 0.9,
@@ -105,7 +106,17 @@ def film(
         raise ValueError(f"a frame of {size} pixels cannot be rendered; use a size of at least 1")
     top, radius = plate_of(thing)
     shots = [
-        shoot(thing, camera.sized(size * finer), top, radius, contrast, wall, headlight, seed) for camera in cameras
+        shoot(
+            thing,
+            camera.sized(size * finer),
+            top=top,
+            radius=radius,
+            contrast=contrast,
+            wall=wall,
+            headlight=headlight,
+            seed=seed,
+        )
+        for camera in cameras
     ]
     pooled = avg_pool2d(torch.stack(shots), finer)  # (B, 4, H, W)
     return Footage(pooled[:, :3].permute(0, 2, 3, 1).clamp(0, 1), pooled[:, 3])
@@ -114,6 +125,7 @@ def film(
 def shoot(
     thing: ToyObject,
     camera: Cameras,
+    *,
     top: float,
     radius: float,
     contrast: float,

@@ -78,7 +78,7 @@ def data(work: Path, name: str, count: int) -> Dataset:
     if not path.exists():
         bias = FRONT_BIAS if name == "front" else 0.0
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        parts = batches(count, SEEDS[name], architectures.PIXELS, bias, device=device)
+        parts = batches(count, seed=SEEDS[name], size=architectures.PIXELS, front_bias=bias, device=device)
         write(gather(tqdm(parts, total=-(-count // BATCH), desc=f"render {name}", unit="batch"), count), path)
     return read(path)
 

@@ -168,12 +168,14 @@ def test_cells_are_floor_and_floor_plus_one(generator: torch.Generator) -> None:
 
 @pytest.mark.equation("3.17")
 def test_interpolation_is_exact_at_vertices_and_continuous_across_cells(generator: torch.Generator) -> None:
-    grid = HashGrid(1, 2, 14, 5, 5, bound=1.0, generator=generator).double()
+    grid = HashGrid(levels=1, features=2, log2_table=14, coarsest=5, finest=5, bound=1.0, generator=generator).double()
     i = torch.arange(6, dtype=torch.int32)
     x, y, z = (q.flatten() for q in torch.meshgrid(i, i, i, indexing="ij"))
     points = torch.stack([x, y, z], -1).to(DOUBLE) / 5 * 2 - 1
     torch.testing.assert_close(grid(points), grid.table[dense_index(x, y, z, 6).long()], atol=1e-15, rtol=0)
-    shared = HashGrid(2, 2, 6, 9, 13, bound=1.0, generator=generator).double()  # hashed levels
+    shared = HashGrid(
+        levels=2, features=2, log2_table=6, coarsest=9, finest=13, bound=1.0, generator=generator
+    ).double()  # hashed levels
     points = torch.rand(200, 3, generator=generator, dtype=DOUBLE) * 2 - 1
     points[:, 0] = 2 * 4 / 9 - 1  # on a face between two cells
     aside = torch.tensor([1e-10, 0, 0], dtype=DOUBLE)
@@ -201,9 +203,14 @@ def test_hash_spreads_and_coarse_levels_are_dense() -> None:
     assert load.min() > 128 and load.max() < 512
     rows = dense_index(x, y, z, 64)
     assert rows.unique().numel() == 64**3 and rows.max() == 64**3 - 1
-    grid = HashGrid(3, 2, 9, 6, 8, bound=1.0)  # 343 and 512 points fit in 512 rows, 729 do not
+    grid = HashGrid(
+        levels=3, features=2, log2_table=9, coarsest=6, finest=8, bound=1.0
+    )  # 343 and 512 points fit in 512 rows, 729 do not
     assert grid.resolutions == [6, 6, 8] and grid.dense == 2 and len(grid.table) == 343 * 2 + 512
-    assert HashGrid(2, 2, 9, 7, 7).dense == 2 and HashGrid(1, 2, 9, 8, 8).dense == 0
+    assert (
+        HashGrid(levels=2, features=2, log2_table=9, coarsest=7, finest=7).dense == 2
+        and HashGrid(levels=1, features=2, log2_table=9, coarsest=8, finest=8).dense == 0
+    )
 
 
 def brute_force(grid: HashGrid, point: list[float]) -> Tensor:
@@ -228,7 +235,8 @@ def brute_force(grid: HashGrid, point: list[float]) -> Tensor:
 @pytest.mark.equation("3.18")
 @pytest.mark.parametrize("shape", [(6, 2, 10, 3, 40), (4, 4, 7, 2, 33), (1, 2, 14, 6, 6)])
 def test_encoding_is_the_loop_over_corners(shape: tuple, generator: torch.Generator) -> None:
-    grid = HashGrid(*shape, generator=generator).double()
+    names = ("levels", "features", "log2_table", "coarsest", "finest")
+    grid = HashGrid(**dict(zip(names, shape)), generator=generator).double()
     points = (torch.rand(40, 3, generator=generator, dtype=DOUBLE) * 2 - 1) * 1.1
     points[:2] = torch.tensor([[1.1, 1.1, 1.1], [-1.1, 0, 1.1]], dtype=DOUBLE)
     expected = torch.stack([brute_force(grid, p) for p in points.tolist()])

@@ -259,8 +259,8 @@ def test_the_hull_is_seen_through_the_lens():
     counts = torch.ones(n, side, side, dtype=torch.bool)
     rgba = torch.zeros(n, side, side, 4, dtype=torch.uint8)
     pair = (torch.full((n, 2), v) for v in (focal, side / 2))
-    cameras = Cameras(spiral(n).pose, *pair, lens, side, side)
-    capture = Capture(rgba, cameras, tuple("abcdefgh"), torch.zeros(3), 1.8, counts)
+    cameras = Cameras(spiral(n).pose, *pair, lens, height=side, width=side)
+    capture = Capture(rgba, cameras, names=tuple("abcdefgh"), centre=torch.zeros(3), radius=1.8, counts=counts)
     middle, radius = torch.tensor([1.1, 0.3, 0.2]), 0.4
     for i in range(n):
         o, d = capture.picture_rays(i)

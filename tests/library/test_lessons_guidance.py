@@ -164,7 +164,7 @@ def test_a_bad_prompt_gives_a_sentence_and_keeps_the_frames(widget, bad, word):
 
 
 def test_a_failing_device_gives_a_sentence_too(widget, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("out of memory\nat some address")
         yield
 
@@ -188,7 +188,7 @@ def test_a_saved_page_moves_and_offers_nothing_that_needs_a_kernel(prior, tmp_pa
 
     shows = "<img src=x onerror=alert(1)>"
     widget = GuidanceExplorer(
-        prior, PROMPT, castle(64), shows, guidances=(-1, 4), times=(30, 999), steps=2, start=(0, 0)
+        prior, PROMPT, castle(64), shows=shows, guidances=(-1, 4), times=(30, 999), steps=2, start=(0, 0)
     )
     saved = embed_data([widget], drop_defaults=False)
     state, view = (

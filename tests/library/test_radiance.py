@@ -43,7 +43,7 @@ def camera_rays(size: int) -> tuple[Tensor, Tensor]:
 
 
 def test_dense_level_equals_grid_sample(generator: torch.Generator) -> None:
-    grid = HashGrid(1, 4, 12, 9, 9, generator=generator).double()
+    grid = HashGrid(levels=1, features=4, log2_table=12, coarsest=9, finest=9, generator=generator).double()
     points = (torch.rand(300, 3, generator=generator, dtype=torch.float64) * 2 - 1) * 1.1
     volume = grid.table.t().view(1, 4, 10, 10, 10)  # rows run z, y, x: x fastest, as grid_sample wants it
     expected = torch.nn.functional.grid_sample(volume, points.view(1, -1, 1, 1, 3) / 1.1, align_corners=True)
@@ -52,7 +52,9 @@ def test_dense_level_equals_grid_sample(generator: torch.Generator) -> None:
 
 @pytest.mark.parametrize("features", [2, 4])
 def test_gradients_of_table_and_points(features: int, generator: torch.Generator) -> None:
-    grid = HashGrid(3, features, 4, 1, 5, generator=generator).double()  # a dense level and two hashed ones
+    grid = HashGrid(
+        levels=3, features=features, log2_table=4, coarsest=1, finest=5, generator=generator
+    ).double()  # a dense level and two hashed ones
     points = (torch.rand(7, 3, generator=generator, dtype=torch.float64) * 2 - 1).requires_grad_()
     table = grid.table.detach().clone().requires_grad_()
 
@@ -259,7 +261,11 @@ def test_a_field_learns_a_ball_from_its_views(generator: torch.Generator) -> Non
 
 def test_packed_rendering_equals_the_loop_over_rays(generator: torch.Generator) -> None:
     """One ray at a time, one sample at a time, by (3.13), with the gradient of the field's parameters."""
-    field = HashField(HashGrid(2, 2, 8, 3, 6, generator=generator), hidden=8, generator=generator).double()
+    field = HashField(
+        HashGrid(levels=2, features=2, log2_table=8, coarsest=3, finest=6, generator=generator),
+        hidden=8,
+        generator=generator,
+    ).double()
     field.grid.table.data.normal_(generator=generator)
     origins, directions = (q.double() for q in camera_rays(5))
     rendered = render_rays(field, None, origins, directions, samples=9)
@@ -364,9 +370,9 @@ def test_shading_modes() -> None:
     light = torch.tensor([0, 0.6, 0.8])
     assert shade("albedo", rgb, opacity, normal, light) is rgb
     lit = torch.tensor([0.2 + 0.8 * 0.8, 0.2 + 0.8 * 0.6, 0.2])[:, None]
-    torch.testing.assert_close(shade("lambertian", rgb, opacity, normal, light, 0.2), rgb * lit)
+    torch.testing.assert_close(shade("lambertian", rgb, opacity, normal, light, ambient=0.2), rgb * lit)
     torch.testing.assert_close(
-        shade("textureless", rgb, opacity, normal, light, 0.2), opacity[:, None] * lit.expand(3, 3)
+        shade("textureless", rgb, opacity, normal, light, ambient=0.2), opacity[:, None] * lit.expand(3, 3)
     )
     with pytest.raises(ValueError, match="mode must be"):
         shade("phong", rgb, opacity, normal, light)

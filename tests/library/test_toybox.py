@@ -94,7 +94,7 @@ def test_fourteen_classes_with_a_front_unlike_the_back():
 
 
 def test_picture_agrees_with_the_exact_shape():
-    thing = ToyObject("cactus", "blue", "spotted", "wide")
+    thing = ToyObject("cactus", "blue", "spotted", scale="wide")
     cameras = turntable(3)
     picture = render([thing] * 3, cameras, 40)
     o, d = rays(cameras.sized(40))
@@ -171,7 +171,7 @@ def test_forms_of_a_batch_are_each_its_own():
 
 
 def test_words_are_derived_from_numbers():
-    pink = ToyObject("mug", (0.95, 0.62, 0.72), "striped", (0.7, 0.7, 1.0), second=(0.94, 0.6, 0.7))
+    pink = ToyObject("mug", (0.95, 0.62, 0.72), "striped", scale=(0.7, 0.7, 1.0), second=(0.94, 0.6, 0.7))
     assert pink.words == ("mug", "pink", "plain", "tall")  # stripes in the same pink cannot be seen
     for ratio, word in ((TALL * 1.01, "tall"), (TALL / 1.01, ""), (WIDE * 1.01, ""), (WIDE / 1.01, "wide")):
         thing = ToyObject("fish", scale=(1 / ratio**0.5, 1 / ratio**0.5, ratio**0.5))
@@ -258,7 +258,7 @@ def test_render_refuses_mixed_classes_and_no_size():
 
 
 def test_captions():
-    assert ToyObject("castle", "red", "striped", "tall").caption("front") == (
+    assert ToyObject("castle", "red", "striped", scale="tall").caption("front") == (
         "an image of a tall, red, striped castle, front view"
     )
     assert caption("fish", ("orange",), start="") == "an orange fish"

@@ -14,7 +14,7 @@ from dreamtext_lib.runs import write_tensors
 
 def volumes():
     g = torch.Generator().manual_seed(0)
-    grid = HashGrid(3, 2, 9, 4, 12, 1.1, g)
+    grid = HashGrid(levels=3, features=2, log2_table=9, coarsest=4, finest=12, bound=1.1, generator=g)
     hidden = Occupancy(8, 1.1)
     hidden.update(lambda p: (p[:, 0] > 0).float() * 9, g)
     yield "a dream", Volume(HashField(grid, 8, blob_value=20.0, generator=g), hidden, 1.1)
@@ -38,7 +38,7 @@ def test_a_volume_comes_back_whole(name, volume, tmp_path):
 
 def test_the_mesh_is_in_units_of_the_world():
     _, dream = next(volumes())
-    moved = Volume(dream.field, None, 1.1, World((1.0, -2.0, 0.5), 3.0))
+    moved = Volume(dream.field, None, 1.1, world=World((1.0, -2.0, 0.5), 3.0))
     at = Volume(dream.field, None, 1.1).mesh(24)
     assert abs(moved.mesh(24).vertices - (at.vertices * 3 + [1, -2, 0.5])).max() < 1e-6
 
