@@ -43,7 +43,7 @@ def run(a: Namespace) -> int:
     share = share_of(a)
 
     from ..drive import alone
-    from ..sweep.cluster import check_ray
+    from ..sweep.cluster import check_address, check_ray
     from ..sweep.experiment import jobs, read_experiment
     from ..sweep.folder import check_room, rows_there
     from ..sweep.kinds import KINDS
@@ -61,6 +61,8 @@ def run(a: Namespace) -> int:
         check_parquet()
     if todo:
         check_ray()
+    if todo and a.address is not None:
+        check_address(a.address)
     check_room(sweep, sum(kind.room(experiment.recipes[job["recipe"]]) for job in todo))
     if experiment.kind == "dream":
         for prompt in experiment.subjects:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +64,20 @@ def join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise ValueError(f"no Ray cluster answers at '{address}' ({text}); 'ray start --head' begins one") from error
+
+
+def check_address(address: str) -> None:
+    """Raise ValueError unless it is 'auto', or something listens there; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
+        raise ValueError(f"--address is '{address}'; it must be HOST:PORT of a Ray cluster, or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        why = error.strerror or error
+        raise ValueError(f"no Ray cluster answers at '{address}' ({why}); 'ray start --head' begins one") from error
 
 
 def begin(ray: Any, home: Path, quiet: dict[str, Any]) -> None:

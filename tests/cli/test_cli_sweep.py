@@ -46,12 +46,25 @@ def refused(capsys, tmp_path, *arguments):
         (["tiny.toml", "--gpus-per-run", "1.5"], "--gpus-per-run is 1.5; it must be a share from 0 to 1, or a whole"),
         (["tiny.toml", "--gpus-per-run", "nan"], "--gpus-per-run is nan"),
         (["tiny.toml", "--retries", "-1"], "--retries is -1; it must be a whole number, 0 or more"),
+        (["tiny.toml", "--address", "local"], "--address is 'local'; it must be HOST:PORT of a Ray cluster, or auto"),
+        (["tiny.toml", "--address", ":6379"], "--address is ':6379'; it must be HOST:PORT"),
+        (["tiny.toml", "--address", "127.0.0.1:99999"], "--address is '127.0.0.1:99999'; it must be HOST:PORT"),
+        (
+            ["tiny.toml", "--address", "127.0.0.1:1"],
+            "no Ray cluster answers at '127.0.0.1:1' (Connection refused); 'ray",
+        ),
         (["tiny.toml", "--out", "file"], "'file' is a file; name a folder by --out"),
         (["tiny.toml", "--out", "file/x"], "cannot be written: it is not a folder"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(arguments, words, tmp_path, capsys):
+def test_what_cannot_be_done_is_one_sentence(arguments, words, tmp_path, capsys, installed):
     assert words in refused(capsys, tmp_path, *arguments)
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Ray is taken for installed: what is refused here is refused before it is imported."""
+    monkeypatch.setattr("dreamtext_lib.sweep.cluster.find_spec", lambda name: True)
 
 
 @pytest.mark.parametrize(("package", "arguments"), [("ray", []), ("pyarrow", ["--parquet"])])
@@ -64,12 +77,12 @@ def test_what_is_not_installed_is_said_with_the_remedy(package, arguments, tmp_p
     assert "not installed; pip install 'dreamtext[sweep]'" in err and package in err.lower()
 
 
-def test_a_full_disk_is_told_before_any_work(tmp_path, capsys, monkeypatch):
+def test_a_full_disk_is_told_before_any_work(tmp_path, capsys, monkeypatch, installed):
     monkeypatch.setattr("dreamtext_lib.sweep.folder.SPARE", 1 << 60)
     assert "the disk of 'runs/tiny' has" in refused(capsys, tmp_path, "tiny.toml")
 
 
-def test_two_sweeps_in_one_folder_are_refused(tmp_path, capsys):
+def test_two_sweeps_in_one_folder_are_refused(tmp_path, capsys, installed):
     with alone(tmp_path / "runs" / "tiny"):
         assert "another run is at work in 'runs/tiny'" in refused(capsys, tmp_path, "tiny.toml")
 
