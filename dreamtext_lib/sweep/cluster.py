@@ -63,7 +63,10 @@ def join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
         ray.init(address, **quiet)
     except Exception as error:
         text = " ".join(str(error).split())[:200]
-        raise ValueError(f"no Ray cluster answers at '{address}' ({text}); 'ray start --head' begins one") from error
+        raise ValueError(
+            f"no Ray cluster lets this program in at '{address}' ({text}); 'ray start --head' begins one, and where it"
+            " asks for a token, set RAY_AUTH_MODE=token here too"
+        ) from error
 
 
 def check_address(address: str) -> None:
