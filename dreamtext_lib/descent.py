@@ -1,19 +1,25 @@
-"""What every descent shares: Adam and its falling rates as a recipe has them, and slopes that are not finite."""
+"""What every descent shares: an optimiser and falling rates as a recipe has them, slopes that are not finite."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
+from .adan import Adan
 from .settings import Descent
 
 
-def adam(grid: Iterable[nn.Parameter], net: Iterable[nn.Parameter], settings: Descent, fused: bool = False):
-    """Adam (6.1.8) with one rate for the hash tables and one for the networks."""
+def optimiser_of(
+    grid: Iterable[nn.Parameter], net: Iterable[nn.Parameter], settings: Descent, fused: bool = False
+) -> torch.optim.Optimizer:
+    """Adam, or Adan (6.1.8), with one rate for the hash tables and one for the networks; `fused` is for Adam alone."""
     d = settings
     groups = [
         {"params": list(p), "lr": rate, "initial_lr": rate} for p, rate in ((grid, d.rate_grid), (net, d.rate_net))
     ]
+    if d.optimiser == "adan":
+        betas = d.beta_1, d.beta_change, d.beta_2
+        return Adan(groups, betas=betas, eps=d.eps, weight_decay=d.weight_decay, clip=d.clip)
     return torch.optim.Adam(groups, betas=(d.beta_1, d.beta_2), eps=d.eps, fused=fused)
 
 

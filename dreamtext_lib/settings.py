@@ -151,11 +151,15 @@ class Voxels(Settings):
 
 @dataclass(frozen=True)
 class Descent(Settings):
-    """Adam (6.1.8)."""
+    """The optimiser (6.1.8)."""
 
+    optimiser: Literal["adam", "adan"] = "adam"  # adan: that of the thesis' code, see `adan.py`
     rate_grid: Positive = 1e-2  # step for the hash tables, at the start
     rate_net: Positive = 3e-3  # step for the networks, at the start
     rate_end: Positive = 1.0  # both at the end, as a factor of the start; they fall exponentially
     beta_1: Memory = 0.9  # what is kept of the mean gradient at a step, as a factor
     beta_2: Memory = 0.99  # what is kept of the mean squared gradient at a step, as a factor
     eps: Positive = 1e-15  # added to the root of the mean squared gradient
+    beta_change: Memory = 0.92  # adan: what is kept of the mean change of the gradient at a step, as a factor
+    weight_decay: Weight = 0.0  # adan: share of a parameter that is lost at a step, times its rate
+    clip: Weight = 0.0  # adan: norm to which the gradient is cut down; 0 cuts nothing

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..clock import Clock
-from ..descent import adam, falling, finite, mend
-from ..diffusion.forward import uniform_steps
+from ..descent import falling, finite, mend, optimiser_of
 from ..radiance.cameras import Cameras
 from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
@@ -24,6 +23,7 @@ from .prior import Prior
 from .prompts import view_states
 from .recipe import Recipe
 from .regularisers import regulariser
+from .schedules import guidance_at, times_at
 from .score import injected, weighted
 
 ON_THE_WAY = ("the view", "the view's latent", "the model's answer", "the gradient of the field")
@@ -67,11 +67,11 @@ def distil(
         z = prior.encode_image(view.rgb) if r.space == "colours" else view.rgb  # (B, c, h, w)
         clock.lap()
 
-        latest = r.score.t_max if fraction < r.score.late_from else r.score.t_max_late
-        t = uniform_steps(len(z), r.score.t_min, latest, draw("time")).to(z.device)  # (B,)
+        t = times_at(r.score, fraction, len(z), draw("time")).to(z.device)  # (B,)
         text = torch.cat([states[word] for word in view.cameras.words])  # (B, L, C)
         words = Words(text, states[""].expand_as(text), view.cameras)
-        towards = arrow(prior, z.detach(), t, words, r.score.guidance, draw("noise"))  # (B, c, h, w)
+        s = guidance_at(r.score, fraction)
+        towards = arrow(prior, z.detach(), t, words, s, draw("noise"))  # (B, c, h, w)
         gradient, broken = finite(weighted(towards, prior.alpha_bar[t]))
         clock.lap()
 
@@ -105,12 +105,12 @@ class Dream:
         if recipe.space == "latents":
             self.volume = fresh_latents(recipe, prior, seed)
             rates = recipe.descent.with_fields(rate_grid=recipe.latents.rate_lattice)
-            self.optimiser = adam(self.volume.field.parameters(), [], rates)
+            self.optimiser = optimiser_of(self.volume.field.parameters(), [], rates)
         else:
             self.volume = fresh(recipe, seed, prior.device)
             field = self.volume.field
             net = [*field.hidden.parameters(), *field.out.parameters()]
-            self.optimiser = adam(field.grid.parameters(), net, recipe.descent)
+            self.optimiser = optimiser_of(field.grid.parameters(), net, recipe.descent)
 
     @property
     def parts(self) -> tuple[dict, dict]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate, max_pool2d, max_pool3d
 
-from ..descent import adam, falling
+from ..descent import falling, optimiser_of
 from ..radiance.cameras import Cameras, rays, sample_cameras
 from ..radiance.encoding import HashGrid
 from ..radiance.field import Matte, ViewField
@@ -124,7 +124,7 @@ def ending(
     made = Volume(field, occupancy, radius, march=March(SAMPLES, stop=STOP), sight=True)
 
     tables = [field.grid.table]
-    optimiser = adam(tables, [p for p in field.parameters() if p is not field.grid.table], DESCENT)
+    optimiser = optimiser_of(tables, [p for p in field.parameters() if p is not field.grid.table], DESCENT)
     rates = falling(optimiser, DESCENT, s.ending_steps)
     o, d = (r.reshape(-1, 3) for r in rays(cameras))
     pixels, alpha = colours.reshape(-1, 3), alpha.reshape(-1)

@@ -30,6 +30,7 @@ from ..settings import (
     ordered,
 )
 
+Shape = Literal["constant", "falling", "cosine", "waves"]  # of a schedule: `distillation/schedules.py`
 PER_ENTRY = 1 / (4 * 64 * 64)  # from a weight beside a sum over latents of 64 x 64 x 4 to one beside their mean
 
 
@@ -43,6 +44,10 @@ class Score(Settings):
     t_max: Time = 980  # highest time step, of 1000 (5.1.1)
     t_max_late: Time = 500  # highest time step from `late_from` on; = t_max keeps the range
     late_from: Share = 0.4  # share of the run after which t_max_late holds
+    time_shape: Shape = "constant"  # constant: t is drawn from its range; else it goes from t_max to t_min so
+    guidance_shape: Shape = "constant"  # how s of (3.8) goes from guidance to guidance_end
+    guidance_end: Number = 0.0  # s of (3.8) in the end, unless its shape is constant
+    waves: Count = 4  # how often a schedule of waves goes down and up again
     inversion_steps: Count = 10  # sdi: steps of DDIM that look for the noise
     inversion_guidance: Number = -8.5  # sdi: s of (3.8) meanwhile
     student_rate: Positive = 1e-4  # vsd: AdamW's step for the student
@@ -156,8 +161,8 @@ TOY_FITFUSION = Recipe().with_fields(size=64, guidance=10.0, steps=1000)
 # Latents first, colours in the end: the quick one. One ray a latent, so `size` is that of the tiny U-Net.
 TOY_LATENT = Recipe().with_fields(space="latents", size=16, steps=1000, manifold_weight=0.0)
 
-# The settings of the thesis and of its code where there is a field for them. Adam stands for Adan; the term for the
-# orientation of normals, to which the code gives a weight of 1e-2, is not there.
+# The settings of the thesis' text, and those of its code where the text is silent. Not there: the term for the
+# orientation of normals, to which the code gives a weight of 1e-2, and cameras that look up from below the horizon.
 FULL_BASE = Recipe(
     steps=10_000,
     score=Score(guidance=100.0, t_max_late=980),
@@ -174,7 +179,17 @@ FULL_BASE = Recipe(
     ball=Ball(bound=1.0),
     grid=Grid(levels=16, log2_table=19, coarsest=16, finest=2048),
     voxels=Voxels(voxels=128, threshold=0.1, decay=0.95),
-    descent=Descent(rate_net=1e-3),
+    descent=Descent(
+        optimiser="adan",
+        rate_grid=5e-2,
+        rate_net=5e-3,
+        beta_1=0.98,
+        beta_change=0.92,
+        beta_2=0.99,
+        eps=1e-8,
+        weight_decay=2e-5,
+        clip=5.0,
+    ),
     regular=Regular(
         opacity_weight=0.0,
         entropy_weight=1e-4 * PER_ENTRY / log(2),  # the code's 1e-4, of an entropy in bits beside a sum
@@ -182,8 +197,21 @@ FULL_BASE = Recipe(
     ),
 )
 FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)
+# The thesis counts 100 and 200 epochs. The code has 101 of 100 steps unless it is told otherwise, and the published
+# command for FitFusion does not tell it, so its pictures had half of the steps that the text speaks of.
+AS_RUN = 10_100
 
 RECIPES = {  # by profile and name; the first is the usual one
-    "toy": {"latent": TOY_LATENT, "fitfusion": TOY_FITFUSION, "stable-dreamfusion": TOY_BASE},
-    "full": {"fitfusion": FULL_FITFUSION, "stable-dreamfusion": FULL_BASE},
+    "toy": {
+        "latent": TOY_LATENT,
+        "fitfusion": TOY_FITFUSION,
+        "stable-dreamfusion": TOY_BASE,
+        "fitfusion-as-run": TOY_FITFUSION.with_fields(steps=AS_RUN // 20),
+    },
+    "full": {
+        "fitfusion": FULL_FITFUSION,
+        "stable-dreamfusion": FULL_BASE,
+        "fitfusion-as-run": FULL_FITFUSION.with_fields(steps=AS_RUN),
+        "stable-dreamfusion-as-run": FULL_BASE.with_fields(steps=AS_RUN),
+    },
 }

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..capture.captures import Capture
 from ..capture.carve import worthwhile
 from ..clock import Clock
-from ..descent import adam, falling, mend
+from ..descent import falling, mend, optimiser_of
 from ..radiance.rendering import composite, photometric
 from ..radiance.volume import Volume
 from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
@@ -58,7 +58,7 @@ class Fit:
         self.volume: Volume = self.way.fresh(self.recipe, self.capture, stream(self.seed, 0, "field"))
         for module in self.volume.modules.values():
             module.to(self.device)
-        self.optimiser = adam(*learned(self.volume), self.descent, fused=True)
+        self.optimiser = optimiser_of(*learned(self.volume), self.descent, fused=True)
 
     @property
     def parts(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:

@@ -8,13 +8,13 @@ import torch
 
 from dreamtext_lib import clock
 from dreamtext_lib.clock import Clock
-from dreamtext_lib.descent import adam, falling, finite, mend
+from dreamtext_lib.descent import falling, finite, mend, optimiser_of
 from dreamtext_lib.settings import Descent
 
 
 def two(settings):
     grid, net = torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(2))
-    return grid, net, adam([grid], [net], settings)
+    return grid, net, optimiser_of([grid], [net], settings)
 
 
 def walk(grid, net, optimiser, settings, first, last, total=10):

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from book import recipes
 from dreamtext_lib.distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, TOY_LATENT, Recipe
 from dreamtext_lib.distillation.regularisers import entropy
 from dreamtext_lib.distillation.score import injected
@@ -72,12 +73,23 @@ def test_full_recipes_are_the_thesis_own():
     # of the code: light = normalise(camera + N(0, I)); densities kept by 0.95, empty below 0.1
     assert (base.light.lamp_lift, base.light.lamp_spread) == (0, 1)
     assert (base.voxels.voxels, base.voxels.decay, base.voxels.threshold) == (128, 0.95, 0.1)
-    assert PROFILES["full"].recipes == {"stable-dreamfusion": base, "fitfusion": fit}
-    assert PROFILES["toy"].recipes == {
-        "latent": TOY_LATENT,
-        "stable-dreamfusion": TOY_BASE,
-        "fitfusion": TOY_FITFUSION,
-    }
+    descent = base.descent
+    assert (descent.optimiser, descent.rate_grid, descent.rate_net, descent.clip) == ("adan", 0.05, 0.005, 5)
+    assert (descent.beta_1, descent.beta_change, descent.beta_2, descent.weight_decay) == (0.98, 0.92, 0.99, 2e-5)
+    full, toy = PROFILES["full"].recipes, PROFILES["toy"].recipes
+    assert (full["stable-dreamfusion"], full["fitfusion"]) == (base, fit)
+    assert (toy["latent"], toy["stable-dreamfusion"], toy["fitfusion"]) == (TOY_LATENT, TOY_BASE, TOY_FITFUSION)
+    assert full["fitfusion-as-run"] == fit.with_fields(steps=10_100)  # 101 epochs of 100 steps, whatever the text says
+    assert toy["fitfusion-as-run"] == TOY_FITFUSION.with_fields(steps=505)
+
+
+def test_table_5_1_is_that_of_the_thesis():
+    rows = [line.split(" | ") for line in recipes.sizes().splitlines() if "full" in line]
+    assert [[c.strip("| ") for c in row] for row in rows] == [
+        ["Stable DreamFusion, full", "64", "100", "100"],
+        ["FitFusion, full", "256", "1000", "200"],
+    ]
+    assert recipes.page() == recipes.PAGE.read_text(encoding="utf-8"), "python -m book.recipes writes the page anew"
 
 
 def test_a_field_of_latents_has_no_pictures_to_regularise():
