@@ -5,15 +5,21 @@ so it goes on where it was stopped.
 """
 
 import json
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
 import torch
 
-from dreamtext_lib.cli import main as dreamtext
+from dreamtext_lib.cli.dream import PREVIEW_EVERY, finish, summary
+from dreamtext_lib.cli.finished import finished
+from dreamtext_lib.cli.flags import add_fields, given
 from dreamtext_lib.distillation.dream import Dream, read_run
-from dreamtext_lib.distillation.prior import load_prior
+from dreamtext_lib.distillation.prior import LatentPrior, load_prior
+from dreamtext_lib.distillation.recipe import Recipe
+from dreamtext_lib.drive import drive
 from dreamtext_lib.evaluation.views import load_judge, score_views
+from dreamtext_lib.profile import profile
 from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.runs import write_bytes, write_json
 from dreamtext_lib.toybox.objects import CLASS_NAMES, COLOUR_NAMES, caption
@@ -31,18 +37,32 @@ def prompts() -> list[tuple[str, str, str]]:
     ]
 
 
+def dreamt(prompt: str, recipe: Recipe, folder: Path, prior: LatentPrior, model: str) -> bool:
+    """Begin the run of a folder, or go on with it; whether it came to its end, and not to a Ctrl-C."""
+    begun = (folder / "checkpoint.safetensors").exists()
+    if begun:
+        _, seed, recipe, there, _ = read_run(folder)
+        if (seed, there) != (SEED, model):
+            raise ValueError(f"the run in '{folder}' is of the model {there} and the seed {seed}; choose another --out")
+    run = Dream(prompt, prior, recipe, SEED, model)
+    if begun:
+        run.load(folder)
+    whole = drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=lambda record: {"view": record.view})
+    if whole:
+        finish(run, folder)
+    return whole
+
+
 def score_run(folder: Path, name: str, colour: str) -> tuple[dict, torch.Tensor]:
     """The judge's row of a finished run, and four of its views."""
-    prompt, seed, recipe, model, _ = read_run(folder)
-    run = Dream(prompt, load_prior(resolve(model)), recipe, seed, model)
-    run.load(folder)
+    volume, (prompt, seed, recipe, *_) = finished(folder).volume, read_run(folder)
     cameras = turntable(VIEWS)
-    frames = run.volume.pictures(cameras)
+    frames = volume.pictures(cameras)
     scores = score_views(load_judge(), frames, cameras, name, colour)
     row = {
         "prompt": prompt,
         "seed": seed,
-        "steps": run.step,
+        "steps": recipe.steps,
         "class": round(scores.class_share, 3),
         "view": round(scores.view_share, 3),
         "colour": round(scores.colour_share, 3),
@@ -71,14 +91,16 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=Path("experiments/first_light.json"))
     parser.add_argument("--page", type=Path, default=Path("book/first_light_table.md"))
     parser.add_argument("--sheet", type=Path, default=Path("book/_static/contact_sheet.png"))
-    a, recipe_flags = parser.parse_known_args()
-    rows, pictures = [], []
+    chosen, rows, pictures = profile(), [], []
+    add_fields(parser, chosen.recipes)
+    a = parser.parse_args()
+    usual = next(iter(chosen.recipes.values()))
+    recipe = usual.with_fields(**given(a, usual))
+    prior = load_prior(resolve(chosen.model), chosen.device, chosen.dtype)
     for prompt, name, colour in prompts():
         folder = a.out / name
-        if not (folder / "mesh.glb").exists():
-            resume = (folder / "checkpoint.safetensors").exists()
-            where = ["--resume", str(folder)] if resume else [prompt, "--out", str(folder), "--seed", str(SEED)]
-            dreamtext(["dream", *where, *([] if resume else recipe_flags)])
+        if not (folder / "mesh.glb").exists() and not dreamt(prompt, recipe, folder, prior, chosen.model):
+            sys.exit(130)
         row, views = score_run(folder, name, colour)
         rows.append(row)
         pictures.append(views)

@@ -20,7 +20,7 @@ def add_fields(
 
     former: names that fields had in earlier versions, to their names now; their flags go on working and are not shown.
     """
-    usual, old = next(iter(recipes.values())), {now: then for then, now in former.items()}
+    usual, old = next(iter(recipes.values())), {now: then for then, now in (former or {}).items()}
     for path, group in groups(usual):
         words = (type(group).__doc__ or "").splitlines()[0] if path else ""
         box = parser.add_argument_group(" ".join(["the recipe,", *path]) if path else "the recipe", words or None)
