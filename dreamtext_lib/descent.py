@@ -33,7 +33,11 @@ def falling(optimiser: torch.optim.Optimizer, settings: Descent, steps: int, sta
 
 
 def finite(slope: Tensor) -> tuple[Tensor, int]:
-    """A slope with 0 where it is not finite, and how many entries that are."""
+    """A slope with 0 where it is not finite, and how many entries that are.
+
+    >>> finite(torch.tensor([1.0, float("nan"), float("inf")]))
+    (tensor([1., 0., 0.]), 2)
+    """
     broken = int((~slope.isfinite()).sum())
     return (slope.nan_to_num(0.0, 0.0, 0.0) if broken else slope), broken
 

@@ -28,6 +28,11 @@ def add_noise(x_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
     """Eq. 3.2: x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps.
 
     x_0, eps (B, ...), alpha_bar (B,) in 0..1 -> (B, ...). Source: Ho et al. 2020, eq. 4.
+
+    >>> x_0, eps = torch.tensor([[1.0], [1.0]]), torch.zeros(2, 1)
+    >>> add_noise(x_0, eps, torch.tensor([1.0, 0.25]))
+    tensor([[1.0000],
+            [0.5000]])
     """
     a = rows(alpha_bar, x_0)
     return (a.sqrt() * x_0 + (1 - a).sqrt() * eps).to(x_0)
@@ -52,5 +57,9 @@ def noise_of_velocity(v: Tensor, x_t: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def uniform_steps(count: int, low: int, high: int, generator: torch.Generator) -> Tensor:
-    """`count` time steps, whole numbers uniform in low..high, both included."""
+    """`count` time steps, whole numbers uniform in low..high, both included.
+
+    >>> uniform_steps(3, 7, 7, torch.Generator())
+    tensor([7, 7, 7])
+    """
     return torch.randint(low, high + 1, (count,), generator=generator)

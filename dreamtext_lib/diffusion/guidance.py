@@ -10,6 +10,10 @@ def guide(eps_text: Tensor, eps_none: Tensor, s: float) -> Tensor:
 
     s = 0 is the conditional prediction. diffusers' `guidance_scale` g writes the same as
     eps(none) + g (eps(y) - eps(none)), with g = 1 + s. Source: Ho & Salimans 2022, eq. 6.
+
+    >>> text, none = torch.tensor([3.0]), torch.tensor([1.0])
+    >>> guide(text, none, 0.0), guide(text, none, 2.0)  # of diffusers' scale 1 and 3
+    (tensor([3.]), tensor([7.]))
     """
     return eps_text + s * (eps_text - eps_none)
 

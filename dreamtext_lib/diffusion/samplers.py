@@ -36,7 +36,11 @@ def ddpm(
 
 
 def even_times(total: int, steps: int) -> list[int]:
-    """`steps` times from total - 1 down to 0, as even as whole numbers allow. ValueError if they do not fit."""
+    """`steps` times from total - 1 down to 0, as even as whole numbers allow. ValueError if they do not fit.
+
+    >>> even_times(1000, 4)
+    [999, 666, 333, 0]
+    """
     if not 1 <= steps <= total:
         raise ValueError(f"{steps} steps do not fit a schedule of {total}; choose 1 to {total}")
     return torch.linspace(total - 1, 0, steps, dtype=torch.float64).round().long().tolist()

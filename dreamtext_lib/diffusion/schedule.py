@@ -51,7 +51,11 @@ def of_alpha_bar(alpha_bar: Tensor) -> Schedule:
 
 
 def linear(steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedule:
-    """DDPM's schedule: beta rises evenly. Source: Ho et al. 2020, section 4."""
+    """DDPM's schedule: beta rises evenly. Source: Ho et al. 2020, section 4.
+
+    >>> linear().alpha_bar[[0, 499, 999]]  # after 1, 500 and 1000 steps
+    tensor([9.9990e-01, 7.8587e-02, 4.0358e-05], dtype=torch.float64)
+    """
     return Schedule(torch.linspace(first, last, steps, dtype=torch.float64))
 
 

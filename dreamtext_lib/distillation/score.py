@@ -15,5 +15,11 @@ def weighted(arrow: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def injected(latents: Tensor, gradient: Tensor) -> Tensor:
-    """A loss whose gradient with respect to the latents is exactly `gradient` / (c h w), summed over the batch."""
+    """A loss whose gradient with respect to the latents is exactly `gradient` / (c h w), summed over the batch.
+
+    >>> z = torch.ones(1, 4, 2, 2, requires_grad=True)
+    >>> injected(z, torch.full_like(z, 16.0)).backward()
+    >>> z.grad.unique()
+    tensor([1.])
+    """
     return (gradient.detach() * latents).sum() / latents[0].numel()

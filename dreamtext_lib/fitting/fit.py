@@ -120,7 +120,11 @@ class Fit:
 
 
 def decibel(error: float) -> float:
-    """PSNR of a mean squared error of values in 0..1: -10 log10(error), at most 100."""
+    """PSNR of a mean squared error of values in 0..1: -10 log10(error), at most 100.
+
+    >>> decibel(0.01), decibel(0.0)
+    (20.0, 100.0)
+    """
     return -10 * math.log10(max(error, 1e-10))
 
 

@@ -32,6 +32,9 @@ def stratified(near: Tensor, far: Tensor, samples: int, generator: torch.Generat
     """One sample in each of N equal bins (3.12): t_i ~ U[near + (i-1)/N (far-near), near + i/N (far-near)].
 
     near, far (...) -> (..., samples), ascending. `generator` None takes the centres of the bins.
+
+    >>> stratified(torch.tensor(2.0), torch.tensor(4.0), 4)
+    tensor([2.2500, 2.7500, 3.2500, 3.7500])
     """
     bins = torch.arange(samples, device=near.device, dtype=near.dtype)
     shape = (*near.shape, samples)
@@ -51,6 +54,10 @@ def cells(t: Tensor, near: Tensor, far: Tensor) -> Tensor:
     """Lengths of the stretches that are nearest to each sample: t (..., S) ascending, near, far (...) -> (..., S).
 
     They fill near..far without a gap; `intervals` leaves out what is before the first sample.
+
+    >>> t, near, far = torch.tensor([1.0, 2.0]), torch.tensor(0.0), torch.tensor(4.0)
+    >>> cells(t, near, far), intervals(t, far)
+    (tensor([1.5000, 2.5000]), tensor([1., 2.]))
     """
     edges = torch.cat([near[..., None], (t[..., 1:] + t[..., :-1]) / 2, far[..., None]], -1)  # (..., S + 1)
     return edges.diff(dim=-1)
@@ -70,6 +77,9 @@ def weights(density: Tensor, delta: Tensor) -> Tensor:
 
     density (..., S), delta that broadcasts to it -> (..., S) in [0, 1], of sum 1 - T_{N+1}. Exact for a medium that is
     constant in each bin; finite with finite gradients for sigma = 0, delta = 0 and opaque bins.
+
+    >>> weights(torch.tensor([0.0, float("inf"), 1.0]), torch.tensor(0.5))  # air, a wall, and what it hides
+    tensor([0., 1., 0.])
     """
     return transmittance(density, delta) * -torch.expm1(-density * delta)
 
@@ -163,7 +173,11 @@ def answers(field: Field, points: Tensor, directions: Tensor, chunk: int) -> tup
 
 
 def composite(rgb: Tensor, opacity: Tensor, background: Tensor | float) -> Tensor:
-    """Lay a premultiplied colour (..., 3) over a background that broadcasts to it: C + (1 - opacity) background."""
+    """Lay a premultiplied colour (..., 3) over a background that broadcasts to it: C + (1 - opacity) background.
+
+    >>> composite(torch.tensor([0.5, 0.0, 0.0]), torch.tensor(0.5), 1.0)  # half a red wall before a white one
+    tensor([1.0000, 0.5000, 0.5000])
+    """
     return rgb + (1 - opacity)[..., None] * background
 
 

@@ -50,6 +50,10 @@ def shade(
     mode 'albedo' returns `rgb` as it is, 'lambertian' is the formula, 'textureless' the formula for a white object
     (rgb = opacity). rgb, normal (R, 3), opacity (R,), light (3,) or (R, 3) of unit length towards the light, ambient
     0..1 a number or (R,). A normal of 0 sees the ambient light only. Raises ValueError for another mode.
+
+    >>> up, rgb, opacity = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1.0, 0.5, 0.0]]), torch.ones(1)
+    >>> shade("lambertian", rgb, opacity, up, -up[0], ambient=0.5)  # the light is below
+    tensor([[0.5000, 0.2500, 0.0000]])
     """
     if mode == "albedo":
         return rgb
