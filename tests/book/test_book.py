@@ -1,5 +1,6 @@
 """The book builds without a warning, has its pages, and asks nothing of the network."""
 
+import html
 import re
 import subprocess
 import sys
@@ -75,3 +76,31 @@ def test_the_makefile_says_what_it_can_do():
     assert done.returncode == 0
     for target in ("book", "test", "lab", "demo", "help"):
         assert f"make {target}" in done.stdout
+
+
+def test_each_module_has_its_place_in_the_reference():
+    """All but the program's own, whose help speaks, and rooms that only hold others."""
+    told = [
+        m for p in (ROOT / "book" / "api").glob("*.md") for m in re.findall(r"automodule:: (\S+)", p.read_text("utf-8"))
+    ]
+    files = (ROOT / "dreamtext_lib").rglob("*.py")
+    there = {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
+    wanted = {
+        name
+        for name, file in there.items()
+        if not name.startswith("dreamtext_lib.cli")
+        and (file.name != "__init__.py" or re.search(r"^def ", file.read_text("utf-8"), re.M))
+    }
+    assert len(told) == len(set(told)) and set(told) == wanted
+
+
+def test_the_reference_shows_formulas_units_and_defaults_as_they_are_written(book):
+    def shown(page):
+        text = (book / "book" / "api" / f"{page}.html").read_text(encoding="utf-8")
+        return " ".join(html.unescape(re.sub(r"<[^>]+>", "", text)).split())
+
+    radiance, runs = shown("radiance"), shown("runs")
+    assert "(3.13): w_i = T_i (1 - exp(-sigma_i delta_i))." in radiance
+    assert ">>> weights(torch.tensor([0.0, float(" in radiance
+    assert "threshold = 0.5: density below which a voxel is empty, in 1 / unit of length (1 / radius in a fit)" in runs
+    assert "Alias for field number" not in radiance and "Range(words" not in runs
