@@ -20,7 +20,7 @@ from .wall import cut_out
 
 MOST = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)  # pixels; Pillow opens nothing larger
 BROKEN = (OSError, SyntaxError, EOFError, ValueError, struct.error)  # what Pillow raises for files that are no pictures
-MODES = ("RGB", "RGBA", "L", "LA", "P", "PA")
+MODES = ("RGB", "RGBA", "L", "LA", "P", "PA", "1")
 
 
 class Picture(NamedTuple):
@@ -81,10 +81,8 @@ def read_picture(file: Path, size: int | None = None, clear: Clear = Clear(), ma
     Averages are taken of colours with alpha multiplied in; a pixel counts if all that it averages does.
     Raises ValueError in one sentence that names the file if something cannot be read or has another size.
     """
-    image, deep = load(file), deep_png(file)
-    if image.mode not in MODES or deep:
-        kind = "of 16 bits a channel" if deep or image.mode.startswith(("I", "F")) else f"in {image.mode} colours"
-        raise ValueError(f"the picture '{file}' is {kind}; save it as 8-bit RGB or RGBA")
+    image = load(file)
+    check_mode(file, image)
     rgba = np.array(image.convert("RGBA"))
     beside = file.with_name(f"{file.name}.alpha{file.suffix}"), file.with_name(f"{file.stem}.alpha{file.suffix}")
     for other in beside:
@@ -106,6 +104,14 @@ def read_picture(file: Path, size: int | None = None, clear: Clear = Clear(), ma
     if moved.is_file():
         counts &= grey_of(moved, file, counts.shape) == 0
     return smaller(rgba, counts, size)
+
+
+def check_mode(file: Path, image: Image.Image) -> None:
+    """Raise ValueError for a picture whose colours are of a kind that would be read wrongly."""
+    deep = deep_png(file)
+    if image.mode not in MODES or deep:
+        kind = "of 16 bits a channel" if deep or image.mode.startswith(("I", "F")) else f"in {image.mode} colours"
+        raise ValueError(f"the picture '{file}' is {kind}; save it as 8-bit RGB or RGBA")
 
 
 def smaller(rgba: np.ndarray, counts: np.ndarray, size: int | None) -> Picture:

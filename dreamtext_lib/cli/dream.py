@@ -10,6 +10,7 @@ from ..distillation.recipe import RECIPES, Recipe
 from ..slugs import slug
 from .export import mesh_or_none
 from .flags import add_fields, given
+from .learned import describe_first, teach, words_of
 from .models import add_engine, add_model, engine_of, note_strange_words, prior_of
 from .names import RUNS, new_folder, seed
 
@@ -40,6 +41,10 @@ def flags(parser: ArgumentParser) -> None:
     parser.usage = "%(prog)s PROMPT [flags]"
     parser.add_argument("prompt", nargs="?", help="what to dream, for example 'a red castle'")
     named = recipes()
+    parser.add_argument(
+        "--words", type=Path, metavar="RUN", help="words that dreamtext describe learned, and their prompt"
+    )
+    parser.add_argument("--image", type=Path, help="describe this image first, then dream with its words")
     parser.add_argument("--recipe", choices=tuple(named), help=f"settings to begin with (default {next(iter(named))})")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder, as it was")
     parser.add_argument("--out", type=Path, help="run folder to write (default: runs/PROMPT-SEED)")
@@ -49,33 +54,36 @@ def flags(parser: ArgumentParser) -> None:
     add_fields(parser, named, FORMER)
 
 
-def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path]:
-    """Prompt, seed, recipe, model, engine and folder of a dream, from the flags or from the run to resume."""
+def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | None]:
+    """Prompt, seed, recipe, model, engine, folder and file of learned words, from the flags or the run to resume."""
     from ..distillation.dream import read_run
     from ..distillation.prompts import check_prompt
     from ..profile import profile
+    from ..runs import read_record
 
     named = profile().recipes
     usual = next(iter(named))
     changed = given(a, named[usual])
     if a.resume:
-        others = [
-            name for name in ("prompt", "recipe", "out", "seed", "model", "engine") if getattr(a, name) is not None
-        ]
+        names = ("prompt", "recipe", "out", "seed", "model", "engine", "words", "image")
+        others = [name for name in names if getattr(a, name) is not None]
         if others or changed:
             name = (others or list(changed))[0].replace("_", "-")
             flag = "the prompt" if name == "prompt" else f"--{name}"
             raise ValueError(f"--resume goes on with a run as it was; drop {flag}")
-        return *read_run(a.resume), a.resume
-    prompt, number = check_prompt(a.prompt or ""), a.seed or 0
+        return *read_run(a.resume), a.resume, read_record(a.resume)["words"]
+    sentence, model, words = words_of(a.words) if a.words else (None, None, None)
+    prompt, number = check_prompt(a.prompt or sentence or ""), a.seed or 0
     recipe = named[a.recipe or usual].with_fields(**changed)
     folder = new_folder(a.out or RUNS / f"{slug(prompt)}-{number}")
-    return prompt, number, recipe, a.model, a.engine or "auto", folder
+    return prompt, number, recipe, a.model or model, a.engine or "auto", folder, words
 
 
 def run(a: Namespace) -> int:
     """Text to 3-D with a bar, a preview that refreshes, checkpoints, and a report at the end."""
-    prompt, number, recipe, model, engine, folder = plan(a)
+    if a.image and not a.resume and (status := describe_first(a)):
+        return status
+    prompt, number, recipe, model, engine, folder, words = plan(a)
 
     from ..distillation.dream import Dream
     from ..drive import drive, stopped
@@ -83,8 +91,10 @@ def run(a: Namespace) -> int:
     from ..viewing.pictures import contact_sheet, write_picture
 
     prior, name = prior_of(model)
+    if words:
+        teach(prior, words)
     engine = engine_of(prior, engine)
-    run = Dream(prompt, prior, recipe, number, name)
+    run = Dream(prompt, prior, recipe, number, name, words=words)
     note_strange_words(prompt, name)
     if a.resume:
         run.load(folder)

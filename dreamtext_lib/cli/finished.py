@@ -21,6 +21,9 @@ class Finished(NamedTuple):
 def finished(folder: Path) -> Finished:
     """A run from its folder. Raises ValueError, in one sentence, if it holds none."""
     record = read_record(folder)
+    if record["kind"] == "words":
+        what = f"the folder '{folder}' holds words, not an object"
+        raise ValueError(f"{what}; go on with: dreamtext dream --words '{folder}'")
     tensors, meta = read_tensors(Path(folder) / "checkpoint.safetensors")
     if "volume" not in meta or "step" not in meta:
         raise ValueError(f"the checkpoint in '{folder}' holds no volume; another version of dreamtext wrote it")

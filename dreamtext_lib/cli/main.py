@@ -12,6 +12,7 @@ from .failures import explain
 
 COMMANDS = {  # each is a file of this folder with `flags(parser)` and `run(arguments)`, imported when it is named
     "sample": "draw pictures for a prompt",
+    "describe": "find a sentence for an image, and train its words to mean what is there",
     "dream": "turn a prompt into a 3-D object",
     "reconstruct": "find the cameras of a video or of photographs (COLMAP)",
     "fit": "fit a radiance field to pictures with cameras (transforms.json)",

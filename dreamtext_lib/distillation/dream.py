@@ -96,9 +96,12 @@ def distil(
 class Dream:
     """A volume on its way to a prompt, and all that a checkpoint needs."""
 
-    def __init__(self, prompt: str, prior: Prior, recipe: Recipe, seed: int = 0, model: str = ""):
+    def __init__(
+        self, prompt: str, prior: Prior, recipe: Recipe, seed: int = 0, model: str = "", *, words: str | None = None
+    ):
         self.prompt, self.prior, self.recipe, self.seed = prompt, prior, recipe, seed
         self.model = model  # what the prior is called, for the record
+        self.words = words  # the file of learned words that the prior was given, for the record
         self.step = 0  # steps done
         self.states = view_states(prior, prompt)
         self.arrow = arrow_of(recipe.score, prior)
@@ -146,6 +149,7 @@ class Dream:
             "seed": self.seed,
             "model": self.model,
             "engine": getattr(self.prior, "engine", "torch"),
+            "words": self.words,
         }
         write_record(folder, "dream", about, self.recipe.values())
         meta = {"step": self.step, "volume": self.volume.about}

@@ -1,6 +1,5 @@
 """The six augmentations of 6.1.9, a batch at a time: what is learned should be the thing, not the one picture of it."""
 
-from dataclasses import dataclass
 from math import tau
 
 import torch
@@ -15,32 +14,9 @@ from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import get_rotation_matrix2d, warp_affine
 from torch import Tensor
 
-from ..settings import Positive, Settings, Share, Weight, ordered
+from .recipe import Augment
 
 BLUR = 5  # pixels a side of the blur's kernel
-
-
-@dataclass(frozen=True)
-class Augment(Settings):
-    """What is done to copies of the image (6.1.9), in this order; a share of 0 switches one off."""
-
-    mirror_share: Share = 0.5  # share of copies that are mirrored, left to right
-    turn_share: Share = 0.9  # share that are turned; the wall's grey fills the corners
-    turn_degrees: Weight = 10.0  # most that they are turned, either way
-    blur_share: Share = 0.25  # share that are blurred by a Gaussian, cut off at 5 x 5 pixels
-    blur_min: Positive = 0.1  # its least standard deviation, pixels
-    blur_max: Positive = 2.0  # its largest, pixels
-    crop_share: Share = 0.5  # share of which a random square is enlarged to the whole
-    crop_side: Share = 0.8  # side of that square, as a share of the picture's
-    grey_share: Share = 0.1  # share that lose their colours
-    jitter_share: Share = 0.5  # share whose brightness, contrast, saturation and hue change
-    jitter: Share = 0.1  # most that each of the four changes: as a share, the hue as a share of the full circle
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        ordered(self, ("blur_min", "blur_max"))
-        if self.crop_side == 0:
-            raise ValueError("crop_side is 0; a square of no size cannot be enlarged")
 
 
 def augmented(picture: Tensor, count: int, settings: Augment, generator: torch.Generator, wall: float = 0.9) -> Tensor:

@@ -1,14 +1,53 @@
-"""Recipes of learned words: every setting of a training as one value, and the named ones."""
+"""Recipes of learned words: every setting of a search and a training as one value, and the named ones."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
-from ..settings import Count, Grey, Positive, Settings, Time, Weight, Whole, ordered
-from .augment import Augment
+from ..settings import Count, Grey, Positive, Settings, Share, Time, Weight, Whole, ordered
+
+Commas = Literal["between", "all", "none"]
+
+
+@dataclass(frozen=True)
+class Search(Settings):
+    """How a sentence is looked for."""
+
+    commas: Commas = (
+        "between"  # commas: between descriptors, as captions of the toybox; all, as the thesis; none, as its code
+    )
+    article: Literal["fitting", "tried"] = "fitting"  # a or an: as the next word asks, or both tried and held
+    nouns_describe: bool = True  # whether nouns may be descriptors too, as in the thesis' code
+    longest: Count = 15  # words at most, the noun among them
+    fewest: Count = 1  # descriptors at least: up to here the best is taken even if it brings the sentence no nearer
+    swap: bool = False  # whether single descriptors are then replaced, as in the thesis' code
+
+
+@dataclass(frozen=True)
+class Augment(Settings):
+    """What is done to copies of the image (6.1.9), in this order; a share of 0 switches one off."""
+
+    mirror_share: Share = 0.5  # share of copies that are mirrored, left to right
+    turn_share: Share = 0.9  # share that are turned; the wall's grey fills the corners
+    turn_degrees: Weight = 10.0  # most that they are turned, either way
+    blur_share: Share = 0.25  # share that are blurred by a Gaussian, cut off at 5 x 5 pixels
+    blur_min: Positive = 0.1  # its least standard deviation, pixels
+    blur_max: Positive = 2.0  # its largest, pixels
+    crop_share: Share = 0.5  # share of which a random square is enlarged to the whole
+    crop_side: Share = 0.8  # side of that square, as a share of the picture's
+    grey_share: Share = 0.1  # share that lose their colours
+    jitter_share: Share = 0.5  # share whose brightness, contrast, saturation and hue change
+    jitter: Share = 0.1  # most that each of the four changes: as a share, the hue as a share of the full circle
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ordered(self, ("blur_min", "blur_max"))
+        if self.crop_side == 0:
+            raise ValueError("crop_side is 0; a square of no size cannot be enlarged")
 
 
 @dataclass(frozen=True)
 class WordsRecipe(Settings):
-    """The settings of one training of words (5.2.2, 6.1.10). The defaults are those of the tiny models."""
+    """The settings of one description: the search and the training (5.2, 6.1.10). The defaults are the tiny models'."""
 
     steps: Count = 600  # gradient steps at most
     batch: Count = 4  # augmented copies of the image a step, each with a time and noise of its own
@@ -18,8 +57,9 @@ class WordsRecipe(Settings):
     fit_weight: Weight = 1.0  # of (5.2), which draws the words to the image
     stay_weight: Weight = 1.0  # of (5.3), which holds them near the noun
     wall: Grey = 0.9  # grey behind the object
-    look_every: Count = 100  # steps between looks: a checkpoint, samples, and whether the words still learn
+    look_every: Count = 150  # steps between looks: a checkpoint, samples, and whether the words still learn
     patience: Whole = 2  # looks in a row without a new least (5.2), on draws held fixed, after which it stops; 0: never
+    search: Search = field(default_factory=lambda: Search(nouns_describe=False))
     augment: Augment = field(default_factory=lambda: Augment(blur_max=0.5, grey_share=0.0))
 
     def __post_init__(self) -> None:
@@ -30,8 +70,19 @@ class WordsRecipe(Settings):
 
 
 TOY = WordsRecipe()
-# As the thesis and its code have it (5.2.2, 6.1.9, 6.1.10): all times, white corners, one copy a step, no early stop.
-THESIS = WordsRecipe(steps=10_000, batch=1, rate=3e-4, t_min=0, wall=1.0, look_every=500, patience=0, augment=Augment())
+# As the thesis has it (5.2.2, 6.1.9, 6.1.10): all times, white corners, one copy a step, no early stop;
+# of the sentence the text's form, and not the code's.
+THESIS = WordsRecipe(
+    steps=10_000,
+    batch=1,
+    rate=3e-4,
+    t_min=0,
+    wall=1.0,
+    look_every=500,
+    patience=0,
+    search=Search(commas="all"),
+    augment=Augment(),
+)
 
 RECIPES = {
     "toy": {"words": TOY, "thesis": THESIS},

@@ -6,33 +6,20 @@ first descriptor is taken in any case (`Search.fewest`), for there would be noth
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..runs import stream
-from ..settings import Count, Settings
 from .clip import Clip
+from .recipe import Commas, Search
 from .vocabulary import Vocabulary
 
 LEAST = 1e-5  # by which nearness must rise: less is the noise of single precision
-Commas = Literal["between", "all", "none"]
 
 
-@dataclass(frozen=True)
-class Search(Settings):
-    """How a sentence is looked for."""
-
-    commas: Commas = (
-        "between"  # commas: between descriptors, as captions of the toybox; all, as the thesis; none, as its code
-    )
-    article: Literal["fitting", "tried"] = "fitting"  # a or an: as the next word asks, or both tried and held
-    nouns_describe: bool = True  # whether nouns may be descriptors too, as in the thesis' code
-    longest: Count = 15  # words at most, the noun among them
-    fewest: Count = 1  # descriptors at least: up to here the best is taken even if it brings the sentence no nearer
-    swap: bool = False  # whether single descriptors are then replaced, as in the thesis' code
+SEARCH = Search()
 
 
 class Sentence(NamedTuple):
@@ -90,7 +77,7 @@ def search(
     clip: Clip,
     picture: Tensor,
     vocabulary: Vocabulary,
-    settings: Search = Search(),
+    settings: Search = SEARCH,
     *,
     noun: str | None = None,
     seed: int = 0,

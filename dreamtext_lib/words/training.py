@@ -8,11 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..capture.single import as_png
 from ..clock import Clock
 from ..descent import mend
 from ..diffusion.forward import add_noise, uniform_steps
 from ..distillation.prior import LatentPrior
-from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
+from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_bytes, write_record, write_tensors
 from .augment import augmented
 from .losses import fit_loss, stay_loss, words_loss
 from .recipe import WordsRecipe
@@ -118,12 +119,13 @@ class Words:
         return held
 
     def save(self, folder: Path) -> None:
-        """Write the record and the checkpoint, from which the run goes on bit for bit."""
+        """Write the record, the image and the checkpoint, from which the run goes on bit for bit."""
         about = {"source": self.source, "image": IMAGE, "seed": self.seed, "model": self.model}
         s = self.sentence
         parts = {"noun": s.noun, "descriptors": list(s.words), "article": s.article, "commas": s.commas}
         write_record(folder, "words", about | {"sentence": s.text} | parts, self.recipe.values())
         tensors = pack({"rows": self.rows}, {"optimiser": self.optimiser}) | {"watch": self.watch}
+        write_bytes(folder / IMAGE, as_png(self.picture))
         write_tensors(folder / "checkpoint.safetensors", tensors, {"step": self.step})
 
     def load(self, folder: Path) -> None:

@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_mesh_and_a_resumed_run_too(finished, tmp_p
 
 def test_flags_and_recipes_reach_the_run(tmp_path, capsys):
     words = ["dream", "x", "--recipe", "stable-dreamfusion", "--guidance", "3.5", "--t-min", "40"]
-    prompt, seed, recipe, _, engine, folder = plan(parser(words).parse_args(words))
+    prompt, seed, recipe, _, engine, folder, _ = plan(parser(words).parse_args(words))
     assert (prompt, seed, recipe.score.guidance, recipe.score.t_min) == ("x", 0, 3.5, 40)
     assert recipe.views.size == PROFILES["toy"].recipes["stable-dreamfusion"].views.size
     assert (folder.name, engine) == ("x-0", "auto")

@@ -73,7 +73,14 @@ def test_a_latin_locale_dreams_and_resumes_the_same_prompt(latin, tmp_path):
 
 
 def test_help_comes_before_torch_is_imported():
-    for arguments in (["--help"], ["dream", "--help"], ["fit", "--help"], ["doctor", "--help"], ["--version"]):
+    for arguments in (
+        ["--help"],
+        ["dream", "--help"],
+        ["fit", "--help"],
+        ["describe", "--help"],
+        ["doctor", "--help"],
+        ["--version"],
+    ):
         script = f"import sys; from dreamtext_lib.cli import main\ntry: main({arguments})\nfinally: print(*sys.modules)"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True)
         names = done.stdout.decode().split()

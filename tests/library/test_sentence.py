@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.viewing.search import plot_search
 from dreamtext_lib.words.clip import Clip
-from dreamtext_lib.words.sentence import Search, Sentence, articles, search, table
+from dreamtext_lib.words.recipe import Search
+from dreamtext_lib.words.sentence import Sentence, articles, search, table
 from dreamtext_lib.words.vocabulary import LISTS, Vocabulary, read_list, toybox_words, vocabulary
 
 OWN = toybox_words()

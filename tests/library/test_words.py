@@ -17,9 +17,9 @@ from dreamtext_lib.distillation.prompts import view_states
 from dreamtext_lib.runs import write_record, write_tensors
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.words import training
-from dreamtext_lib.words.augment import Augment, augmented
+from dreamtext_lib.words.augment import augmented
 from dreamtext_lib.words.files import new_prompt, new_word, put_rows, read_rows, save_inversion, save_rows
-from dreamtext_lib.words.recipe import RECIPES, WordsRecipe
+from dreamtext_lib.words.recipe import RECIPES, Augment, WordsRecipe
 from dreamtext_lib.words.rows import Rows, pieces
 from dreamtext_lib.words.sentence import Sentence
 from dreamtext_lib.words.training import Words, read_words, samples

@@ -1,0 +1,45 @@
+"""Learned words for a dream: those of a run of `describe`, or of an image that is described first."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..slugs import slug
+from .names import RUNS, free
+
+if TYPE_CHECKING:
+    from ..distillation.prior import LatentPrior
+
+WORDS = "words.safetensors"  # in the folder of words
+
+
+def describe_first(a: Namespace) -> int:
+    """Describe `a.image` in a folder of its own, which becomes `a.words`; the status of `describe`."""
+    from .describe import run
+    from .main import parser
+
+    if a.words or a.prompt:
+        raise ValueError("--image finds its own words; drop --words and the prompt")
+    out = free(a.out.with_name(f"{a.out.name}-words") if a.out else RUNS / f"{slug(a.image.stem)}-{a.seed or 0}")
+    told = ["describe", str(a.image), "--out", str(out), "--seed", str(a.seed or 0)]
+    status = run(parser(told).parse_args([*told, *(["--model", a.model] if a.model else [])]))
+    a.words = out
+    return status
+
+
+def words_of(folder: Path) -> tuple[str, str, str]:
+    """Sentence, model and file of the words in a folder. Raises ValueError, in one sentence, if it holds none."""
+    from ..runs import read_record
+
+    about = read_record(folder, "words", ("sentence", "model"))
+    file = folder / WORDS
+    if not file.is_file():
+        raise ValueError(f"the words in '{folder}' are not done; go on with: dreamtext describe --resume '{folder}'")
+    return about["sentence"], about["model"], str(file.resolve())
+
+
+def teach(prior: "LatentPrior", file: str) -> None:
+    """Give a prior the learned words of a file. Raises ValueError if they are not there, or are another model's."""
+    from ..words.files import put_rows, read_rows
+
+    put_rows(prior, read_rows(Path(file)))
