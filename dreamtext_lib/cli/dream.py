@@ -13,9 +13,11 @@ from .flags import add_fields, given
 from .learned import describe_first, teach, words_of
 from .models import add_engine, add_model, engine_of, note_strange_words, prior_of
 from .names import RUNS, new_folder, seed
+from .watch import SecondFront, add_watch, watch_of
 
 if TYPE_CHECKING:
     from ..distillation.dream import Dream, Record
+    from .watch import Watch
 
 PREVIEW_EVERY = 50  # steps between previews and checkpoints
 FORMER = {  # names that fields had before recipes were nested
@@ -51,6 +53,7 @@ def flags(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, metavar="N", help="seed of all randomness (default 0)")
     add_model(parser)
     add_engine(parser)
+    add_watch(parser)
     add_fields(parser, named, FORMER)
 
 
@@ -65,7 +68,7 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
     usual = next(iter(named))
     changed = given(a, named[usual])
     if a.resume:
-        names = ("prompt", "recipe", "out", "seed", "model", "engine", "words", "image")
+        names = ("prompt", "recipe", "out", "seed", "model", "engine", "words", "image", "watch_fronts")
         others = [name for name in names if getattr(a, name) is not None]
         if others or changed:
             name = (others or list(changed))[0].replace("_", "-")
@@ -90,11 +93,12 @@ def run(a: Namespace) -> int:
     from ..radiance.cameras import turntable
     from ..viewing.pictures import contact_sheet, write_picture
 
+    watch = watch_over(a, prompt)
     prior, name = prior_of(model)
     if words:
         teach(prior, words)
     engine = engine_of(prior, engine)
-    run = Dream(prompt, prior, recipe, number, name, words=words)
+    run = watch.on(Dream(prompt, prior, recipe, number, name, words=words))
     note_strange_words(prompt, name)
     if a.resume:
         run.load(folder)
@@ -104,14 +108,34 @@ def run(a: Namespace) -> int:
 
     def preview() -> None:
         write_picture(contact_sheet(run.pictures(views), columns=4, scale=2), folder / "preview.png")
+        watch.look(run)
 
     def bar(record: "Record") -> dict:
         return {"loss": f"{record.loss:.3f}", "opacity": f"{record.opacity:.2f}", "view": record.view}
 
-    if not drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=bar, preview=preview):
+    while True:
+        try:
+            ended = drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=bar, preview=preview)
+            break
+        except SecondFront:
+            run = watch.anew(run, folder)
+    if not ended:
         return stopped(run, "dream", folder)
     finish(run, folder)
+    if watch.restarts:
+        print(watch.told(run.seed))
     return 0
+
+
+def watch_over(a: Namespace, prompt: str) -> "Watch":
+    """The watch that the flag asks for, or the record of the run to resume."""
+    from ..runs import read_record
+
+    record = read_record(a.resume) if a.resume else {}
+    most, restarts = a.watch_fronts or record.get("watch_fronts", 0), record.get("restarts", 0)
+    if type(most) is not int or type(restarts) is not int:
+        raise ValueError(f"the record in '{a.resume}' has watch_fronts {most!r} and restarts {restarts!r}, no numbers")
+    return watch_of(prompt, most, restarts)
 
 
 def finish(run: "Dream", folder: Path) -> None:

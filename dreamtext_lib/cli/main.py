@@ -19,6 +19,7 @@ COMMANDS = {  # each is a file of this folder with `flags(parser)` and `run(argu
     "sweep": "run recipes x prompts x seeds side by side (Ray), into one table",
     "view": "look at a run from all sides, in a browser on this machine",
     "export": "write the mesh of a run",
+    "score": "score a dream against the truth of its prompt, where the toybox knows it",
     "doctor": "say what is installed and whether it works, a line each",
 }
 

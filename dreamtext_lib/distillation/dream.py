@@ -103,6 +103,7 @@ class Dream:
         self.model = model  # what the prior is called, for the record
         self.words = words  # the file of learned words that the prior was given, for the record
         self.step = 0  # steps done
+        self.notes: dict[str, int] = {}  # what else the record shall hold
         self.states = view_states(prior, prompt)
         self.arrow = arrow_of(recipe.score, prior)
         if recipe.space == "latents":
@@ -150,6 +151,7 @@ class Dream:
             "model": self.model,
             "engine": getattr(self.prior, "engine", "torch"),
             "words": self.words,
+            **self.notes,
         }
         write_record(folder, "dream", about, self.recipe.values())
         meta = {"step": self.step, "volume": self.volume.about}

@@ -1,9 +1,10 @@
-"""Pictures against the truth: PSNR and SSIM."""
+"""Pictures: PSNR and SSIM against the truth, and how sharp they are."""
 
 import numpy as np
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 
 def psnr(image: Tensor, truth: Tensor, counts: Tensor | None = None) -> float:
@@ -36,3 +37,20 @@ def ssim(image: Tensor, truth: Tensor, counts: Tensor | None = None) -> float:
     a, b = truth.double().numpy(), image.double().numpy()
     mean, each = structural_similarity(a, b, channel_axis=2, data_range=1.0, **options)
     return float(mean if counts is None else each[5:-5, 5:-5][counts[5:-5, 5:-5].numpy()].mean())
+
+
+def sharpness(images: Tensor) -> float:
+    """Share of the contrast of pictures (N, H, W, 3) that halving their size takes: 1 - E(half the size) / E(whole).
+
+    E: sum over neighbours in both axes of their squared difference. About 0 for pictures that are smooth over many
+    pixels, 0.5 to 0.75 for edges of one pixel, 15/16 for noise; 0 where nothing differs. It does not depend on how
+    strong the contrasts are. Blur lowers it; noise raises it, so beside the truth's the best is equal, not most.
+    """
+    x = images.permute(0, 3, 1, 2)  # (N, 3, H, W)
+    whole, half = gradient_energy(x), gradient_energy(avg_pool2d(x, 2))
+    return max(1 - half / whole, 0.0) if whole > 0 else 0.0
+
+
+def gradient_energy(x: Tensor) -> float:
+    """Sum of the squared differences of neighbours in pictures (N, C, H, W)."""
+    return float(x.diff(dim=-1).square().sum() + x.diff(dim=-2).square().sum())

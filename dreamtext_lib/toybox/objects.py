@@ -165,22 +165,28 @@ def random_object(rng: np.random.Generator, name: str | None = None) -> ToyObjec
     second = apart(colour, 2 * CONTRAST, rng) if rng.random() < 0.4 else None
     usual = np.array(ACCENTS[name]) + rng.uniform(-0.06, 0.06, 3)
     accent = apart(colour, CONTRAST, rng) if rng.random() < 0.35 else tuple(usual.clip(0, 1).round(3).tolist())
+    scale = random_scale(rng)
+    return ToyObject(
+        name,
+        colour,
+        str(rng.choice(PATTERNS, p=(0.5, 0.25, 0.25))),
+        scale=scale,
+        second=second,
+        grain=round(float(rng.uniform(0.13, 0.3)), 3),
+        accent=accent,
+        form=tuple(rng.random(len(FORMS[name])).round(3).tolist()),
+    )
+
+
+def random_scale(rng: np.random.Generator) -> RGB:
+    """Random stretches along x, y, z: half of them about as drawn, the others lower or higher."""
     if rng.random() < 0.5:
         ratio, size = exp(rng.uniform(-0.12, 0.12)), rng.uniform(0.94, 1.04)
     else:
         ratio, size = exp(rng.uniform(log(0.6), log(1.6))), rng.uniform(0.96, 1.0)
     z = size * ratio ** (0.42 if ratio > 1 else 0.65)  # 'tall' as much narrower as higher, 'wide' rather lower
     x, y = z / ratio * rng.uniform(0.97, 1.03, 2)
-    return ToyObject(
-        name,
-        colour,
-        str(rng.choice(PATTERNS, p=(0.5, 0.25, 0.25))),
-        scale=tuple(round(float(v), 3) for v in (x, y, z)),
-        second=second,
-        grain=round(float(rng.uniform(0.13, 0.3)), 3),
-        accent=accent,
-        form=tuple(rng.random(len(FORMS[name])).round(3).tolist()),
-    )
+    return tuple(round(float(v), 3) for v in (x, y, z))
 
 
 def apart(colour: RGB, gap: float, rng: np.random.Generator) -> RGB:

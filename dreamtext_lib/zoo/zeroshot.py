@@ -32,10 +32,10 @@ def sentence(said: Sequence[int], start: str = STARTS[0]) -> str:
     return caption(CLASS_NAMES[c], adjectives, VIEW_WORDS[v] if v >= 0 else None, start)
 
 
-def questions(column: int) -> list[list[int]]:
+def questions(column: int, classes: Sequence[int] = range(SIZES[0])) -> list[list[int]]:
     """Rows that say a class and one value of a column, all values of the first class first."""
-    said = torch.full((SIZES[0], SIZES[column], 5), -1)
-    said[..., 0] = torch.arange(SIZES[0])[:, None]
+    said = torch.full((len(classes), SIZES[column], 5), -1)
+    said[..., 0] = torch.tensor(classes)[:, None]
     said[..., column] = torch.arange(SIZES[column])
     return said.reshape(-1, 5).tolist()
 
@@ -76,9 +76,10 @@ class ZeroShot:
 
     def attributes(self, x: Tensor, classes: Tensor, column: str) -> Tensor:
         """Logits over the values of a column, asked with each picture's class (N,): (N, values)."""
-        words = self.texts([sentence(row) for row in questions(COLUMNS[column])])
-        words = words.reshape(SIZES[0], SIZES[COLUMNS[column]], -1)
-        return self.model.logit_scale.detach().exp() * (words[classes] @ self.images(x)[:, :, None])[..., 0]
+        present, place = classes.unique(return_inverse=True)
+        rows = questions(COLUMNS[column], present.tolist())
+        words = self.texts([sentence(row) for row in rows]).reshape(len(present), SIZES[COLUMNS[column]], -1)
+        return self.model.logit_scale.detach().exp() * (words[place] @ self.images(x)[:, :, None])[..., 0]
 
     def right(self, x: Tensor, labels: Tensor, column: str, nothing: bool = False) -> Tensor:
         """Whether each picture's label in a column is named right (N,), given labels (N, 5)."""
