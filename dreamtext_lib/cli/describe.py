@@ -124,7 +124,7 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
         print(f"note: {note}", file=sys.stderr)
     if a.cache:
         clip.recall(a.cache)
-    path = found(a, clip, clip.image(picture), words, recipe, number)
+    path = found(a, clip, clip.image(picture), words, recipe=recipe, number=number)
     if a.cache:
         clip.keep(a.cache)
     tell(path, clip, prior, picture, name)
@@ -132,7 +132,7 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
     return run, folder, path
 
 
-def found(a: Namespace, clip: "Clip", picture, words, recipe: "WordsRecipe", number: int) -> "list[Found]":
+def found(a: Namespace, clip: "Clip", picture, words, *, recipe: "WordsRecipe", number: int) -> "list[Found]":
     """The path of the search, with a bar for each of its comparisons; of what the flags say, where they say it."""
     from tqdm import tqdm
 
