@@ -81,7 +81,9 @@ def test_the_makefile_says_what_it_can_do():
 def test_each_module_has_its_place_in_the_reference():
     """All but the program's own, whose help speaks, and rooms that only hold others."""
     told = [
-        m for p in (ROOT / "book" / "api").glob("*.md") for m in re.findall(r"automodule:: (\S+)", p.read_text("utf-8"))
+        m
+        for p in (ROOT / "book" / "api").glob("*.md")
+        for m in re.findall(r"automodule:: (\S+)", p.read_text(encoding="utf-8"))
     ]
     files = (ROOT / "dreamtext_lib").rglob("*.py")
     there = {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
@@ -89,7 +91,7 @@ def test_each_module_has_its_place_in_the_reference():
         name
         for name, file in there.items()
         if not name.startswith("dreamtext_lib.cli")
-        and (file.name != "__init__.py" or re.search(r"^def ", file.read_text("utf-8"), re.M))
+        and (file.name != "__init__.py" or re.search(r"^def ", file.read_text(encoding="utf-8"), re.M))
     }
     assert len(told) == len(set(told)) and set(told) == wanted
 

@@ -139,7 +139,7 @@ def test_a_bad_image_is_one_sentence_and_leaves_nothing(tmp_path, capsys, kind):
         "missing": lambda: None,
         "a folder": path.mkdir,
         "empty": lambda: path.write_bytes(b""),
-        "text": lambda: path.write_text("hello"),
+        "text": lambda: path.write_text("hello", encoding="utf-8"),
         "a link to itself": lambda: os.symlink(path.name, path),
         "one pixel": lambda: Image.new("RGB", (1, 1)).save(path),
         "CMYK": lambda: Image.new("CMYK", (32, 32)).save(path, "JPEG"),

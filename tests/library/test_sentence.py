@@ -198,10 +198,10 @@ def test_lists_that_are_not_there_or_cut_short(tmp_path):
 def test_a_clip_that_is_none(tmp_path, prior):
     with pytest.raises(ValueError, match="holds no CLIP: it has no config"):
         Clip.load(str(tmp_path))
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
     with pytest.raises(ValueError, match="holds a model of the kind 'bert', not a CLIP"):
         Clip.load(str(tmp_path))
-    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}', encoding="utf-8")
     with pytest.raises(ValueError, match=r"the CLIP '.*' cannot be read or had: "):
         Clip.load(str(tmp_path))
     with pytest.raises(ValueError, match=r"there is no folder '\./none'"):

@@ -120,8 +120,11 @@ BAD = {
         lambda p: Image.new("RGB", (32, 32)).save(p, "PNG"),
         "shows nothing but a plain wall; give one of a thin",
     ),
-    "text": (lambda p: p.write_text("hello\n"), "cannot be read: it is truncated or not a picture"),
-    "SVG": (lambda p: p.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>"), "truncated or not a picture"),
+    "text": (lambda p: p.write_text("hello\n", encoding="utf-8"), "cannot be read: it is truncated or not a picture"),
+    "SVG": (
+        lambda p: p.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8"),
+        "truncated or not a picture",
+    ),
     "a link to itself": (lambda p: os.symlink(p.name, p), "cannot be read: "),
 }
 

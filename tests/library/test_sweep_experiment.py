@@ -100,7 +100,11 @@ def test_recipes_are_those_of_the_profile(tmp_path, monkeypatch):
         ("18446744073709551615", "18446744073709551616", "or a list of whole numbers below 2^64"),
         ("18446744073709551615", "3", "has the seed 3 twice"),
         ("[3, 18446744073709551615]", "100000", "makes 400,000 jobs; at most 100,000 go into one sweep"),
-        ('base = "stable-dreamfusion"', "", "recipe 'guided': it has no base; choose one of fitfusion, stable-dream"),
+        (
+            'base = "stable-dreamfusion"',
+            "",
+            "recipe 'guided': it has no base; choose one of latent, fitfusion, stable-dream",
+        ),
         ('base = "stable-dreamfusion"', 'base = "dreamfusion"', "recipe 'guided': the base is 'dreamfusion'; choose"),
         ("guidance = 20", "guidence = 20", "recipe 'guided': there is no field 'guidence'; is it 'guidance'?"),
         ("guidance = 20", 'guidance = "x"', "recipe 'guided': guidance is 'x'; it must be a finite number"),
