@@ -67,7 +67,8 @@ def site(tmp_path_factory, build_book):
     """A small book of one executed notebook, with the settings of ours."""
     source = tmp_path_factory.mktemp("small")
     shutil.copytree(ROOT / "book" / "_static", source / "book" / "_static")
-    shutil.copy(ROOT / "book" / "references.bib", source / "book")
+    for name in ("references.bib", "docstrings.py"):
+        shutil.copy(ROOT / "book" / name, source / "book")
     shutil.copy(ROOT / "_config.yml", source)
     (source / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
     cells = [
