@@ -104,7 +104,7 @@ def test_all_commands_are_told_and_the_version(capsys):
 @pytest.mark.parametrize(
     ("command", "recipe", "some"),
     [
-        ("dream", RECIPES["toy"]["fitfusion"], "(default 10, stable-dreamfusion 5)"),
+        ("dream", RECIPES["toy"]["latent"], "(default 5, fitfusion 10, fitfusion-as-run 10)"),
         ("fit", FitRecipe(), "a factor of the start; they fall exponentially (default 0.1)"),
     ],
 )
