@@ -24,6 +24,8 @@ KINDS = {  # what a run may be, in words, and the command that makes it
     "words": ("words", "describe"),
 }
 
+COLOURS = "colours.safetensors"  # in the folder of a dream in latents: the volume of its ending
+
 
 def step_of(line: str) -> float:
     """The step of a line of a log; infinity where the line is broken."""

@@ -144,13 +144,12 @@ def finish(run: "Dream", folder: Path) -> None:
 
     from ..radiance.cameras import turntable
     from ..viewing.report import write_report
-    from .finished import COLOURS
 
-    volume = run.volume
     if run.recipe.space == "latents":
         with tqdm(total=run.recipe.latents.ending_steps, desc="colours", unit="step", dynamic_ncols=True) as bar:
-            volume = run.colours(lambda step: bar.update())
-        volume.save(folder / COLOURS)
+            volume = run.finish(folder, lambda step: bar.update())
+    else:
+        volume = run.finish(folder)
     for path in write_report(folder, volume.pictures(turntable(60), 128), mesh_or_none(volume)):
         print(path)
 

@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 from ..profile import profile
 from ..radiance.volume import Volume
-from ..runs import read_record, read_tensors
-
-COLOURS = "colours.safetensors"  # of a dream in latents: the volume of its ending
+from ..runs import COLOURS, read_record, read_tensors
 
 
 class Finished(NamedTuple):

@@ -15,7 +15,7 @@ from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
 from ..radiance.occupancy import Occupancy
 from ..radiance.volume import Volume
-from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
+from ..runs import COLOURS, pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
 from .ending import decoded, ending, fresh_latents
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
@@ -142,6 +142,13 @@ class Dream:
         if self.recipe.space == "colours":
             return self.volume
         return ending(self.volume, self.prior, self.recipe, self.seed, told)
+
+    def finish(self, folder: Path, told: Callable[[int], None] = lambda step: None) -> Volume:
+        """`colours`; those of a dream in latents are kept in the run's folder, so that they can be seen without it."""
+        volume = self.colours(told)
+        if volume is not self.volume:
+            volume.save(folder / COLOURS)
+        return volume
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""

@@ -1,4 +1,4 @@
-"""The U-Net as an ONNX graph: the same answers from ONNX Runtime, which on a CPU is two to three times as fast.
+"""The U-Net as an ONNX graph: the same answers from ONNX Runtime, which on a CPU takes about half of the time.
 
 Score distillation asks for no gradient of the U-Net, so any program may answer. The graph is exported once for each set
 of weights, checked against PyTorch, and kept (`cache`). Without the packages onnx and onnxruntime PyTorch answers.

@@ -46,7 +46,7 @@ def dream(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
         run.load(home)
     if not drive(run, home, every=EVERY, line=line, bar=lambda record: {}, quiet=True):
         raise KeyboardInterrupt
-    volume = run.colours()
+    volume = run.finish(home)
     write_picture(contact_sheet(volume.pictures(turntable(4)), columns=4), home / PICTURE)
     return {"steps": run.step, "seconds": seconds(home), **row_of(run.prompt, volume, Scoring(**job["score"]))}
 

@@ -6,11 +6,11 @@ import torch
 from dreamtext_lib.distillation import ending as e
 from dreamtext_lib.distillation.dream import Dream
 from dreamtext_lib.distillation.look import look
-from dreamtext_lib.distillation.recipe import TOY_LATENT
+from dreamtext_lib.distillation.recipe import RECIPES, TOY_LATENT
 from dreamtext_lib.radiance.cameras import orbit, turntable
 from dreamtext_lib.radiance.latent import LatentGrid, trilinear
 from dreamtext_lib.radiance.volume import Volume
-from dreamtext_lib.runs import stream
+from dreamtext_lib.runs import COLOURS, stream
 
 SHORT = TOY_LATENT.with_fields(steps=6, samples=16, lattice=12, ending_views=6, ending_steps=4)
 
@@ -139,3 +139,12 @@ def test_an_empty_dream_has_no_ending(prior):
     volume.field.lattice.data[0] = -100.0
     with pytest.raises(ValueError, match="the dream is empty"):
         e.ending(volume, prior, SHORT, 0)
+
+
+def test_a_finished_dream_in_latents_keeps_its_colours_and_one_in_colours_has_none_to_keep(prior, tmp_path):
+    dream = Dream("a red mug", prior, SHORT, seed=1)
+    made = dream.finish(tmp_path)
+    seen = Volume.load(tmp_path / COLOURS).pictures(turntable(2), 16)
+    assert torch.equal(seen, made.pictures(turntable(2), 16))
+    plain = Dream("a red mug", prior, RECIPES["toy"]["fitfusion"].with_fields(levels=2, voxels=8), seed=1)
+    assert plain.finish(tmp_path / "other") is plain.volume and not (tmp_path / "other").exists()
