@@ -69,7 +69,7 @@ def distil(
 
         t = times_at(r.score, fraction, len(z), draw("time")).to(z.device)  # (B,)
         text = torch.cat([states[word] for word in view.cameras.words])  # (B, L, C)
-        words = Words(text, states[""].expand_as(text), view.cameras)
+        words = Words(text, states[""].expand_as(text), view.cameras, states)
         s = guidance_at(r.score, fraction)
         towards = arrow(prior, z.detach(), t, words, s, draw("noise"))  # (B, c, h, w)
         gradient, broken = finite(weighted(towards, prior.alpha_bar[t]))
@@ -104,7 +104,7 @@ class Dream:
         self.words = words  # the file of learned words that the prior was given, for the record
         self.step = 0  # steps done
         self.notes: dict[str, int] = {}  # what else the record shall hold
-        self.states = view_states(prior, prompt)
+        self.states = view_states(prior, prompt, worded=recipe.views.view_words, negative=recipe.score.negative)
         self.arrow = arrow_of(recipe.score, prior)
         if recipe.space == "latents":
             self.volume = fresh_latents(recipe, prior, seed)
@@ -172,20 +172,13 @@ class Dream:
 
 
 def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volume:
-    """The grey ball of (6.1) that a dream starts from, drawn from the seed."""
-    r, g, generator = recipe, recipe.grid, stream(seed, 0, "field")
-    grid = HashGrid(
-        levels=g.levels,
-        features=g.features,
-        log2_table=g.log2_table,
-        coarsest=g.coarsest,
-        finest=g.finest,
-        bound=r.ball.bound,
-        generator=generator,
-    )
-    field = HashField(
-        grid, g.hidden, blob_value=r.ball.blob_value, blob_radius=r.ball.blob_radius, generator=generator
-    ).to(device)
+    """The grey ball of (6.1) that a dream starts from, or noise (7.1) where the recipe asks for it; from the seed."""
+    r, b, generator = recipe, recipe.ball, stream(seed, 0, "field")
+    grid = HashGrid.of(r.grid, b.bound, generator)
+    if b.noise > 0:
+        torch.nn.init.uniform_(grid.table, -b.noise, b.noise, generator=generator)
+    how = {"blob_value": b.blob_value, "blob_radius": b.blob_radius, "generator": generator}
+    field = HashField(grid, r.grid.hidden, **how).to(device)
     occupancy = Occupancy(r.voxels.voxels, r.ball.bound, threshold=r.voxels.threshold, decay=r.voxels.decay).to(device)
     occupancy.update(field.density, generator)
     return Volume(field, occupancy, r.ball.bound)

@@ -23,7 +23,7 @@ from ..radiance.occupancy import Occupancy
 from ..radiance.rendering import Rendered, composite, photometric, render_rays
 from ..radiance.volume import March, Volume
 from ..runs import stream
-from ..settings import Descent
+from ..settings import Descent, Grid
 from .prior import Prior
 from .recipe import Recipe
 from .regularisers import DECIDED, entropy
@@ -33,7 +33,7 @@ SAMPLES = 64  # samples a ray
 FAINT, FIRM = 0.06, 0.2  # a pixel that differs less than this from its wall is air, one that differs more is object
 FOG = 0.15  # an opacity of the field of latents below which its decoded pixel is air, whatever it shows
 MOST, VOXELS = 0.7, 64  # share of the views that must show something for one of VOXELS^3 voxels to be asked
-GRID = {"levels": 6, "features": 2, "log2_table": 15, "coarsest": 8, "finest": 64}
+GRID = Grid(levels=6, features=2, log2_table=15, coarsest=8, finest=64)
 DESCENT = Descent(rate_grid=2e-2, rate_net=5e-3, rate_end=0.1)
 BLIND, STOP = 30, 1e-2  # after so many steps a ray ends where less than this share of its light is left
 DECISION = 0.05  # weight of the entropy of opacity, rising from 0
@@ -118,7 +118,7 @@ def ending(
     if not solid.any():
         raise ValueError("the dream is empty: no place shows anything in most of its views, so there is nothing to fit")
     generator = stream(seed, recipe.steps, "ending")
-    field = ViewField(HashGrid(**GRID, bound=radius, generator=generator), matte=True, generator=generator)
+    field = ViewField(HashGrid.of(GRID, radius, generator), matte=True, generator=generator)
     occupancy = Occupancy(VOXELS, radius)
     occupancy.mask.copy_(max_pool3d(solid[None, None], 3, 1, 1)[0, 0] > 0)
     made = Volume(field, occupancy, radius, march=March(SAMPLES, stop=STOP), sight=True)

@@ -6,7 +6,7 @@ since one of them looks for the noise and another draws twice. No gradient is ke
 network. Differences of predictions are taken in single precision at least.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ class Words(NamedTuple):
     text: Tensor  # (B, L, C) states of the prompt with each view's word
     none: Tensor  # (B, L, C) states of the empty text
     cameras: Cameras | None = None  # B of them, for an arrow that looks at where a view was taken from
+    states: Mapping[str, Tensor] | None = None  # (1, L, C) by view word, for one that looks at the other views' words
 
 
 Arrow = Callable[[Prior, Tensor, Tensor, Words, float, torch.Generator], Tensor]
@@ -99,6 +100,35 @@ def sdi(
     return guide(*both(prior, z_t, t, words), s) - kappa
 
 
+@torch.no_grad()
+def perp_neg(
+    prior: Prior, z: Tensor, t: Tensor, words: Words, s: float, generator: torch.Generator, *, weight: float = 1.0
+) -> Tensor:
+    """Score distillation away from the words of the other views (Perp-Neg): e_y + s d - (s + 1) w sum_i p_i - eps.
+
+    With d = e_y - e_none and d_i = e_i - e_none for the words of each other view, p_i = d_i - (d_i . d / d . d) d is
+    what they say alone: d_i less its part along d, so that nothing is taken from the object itself. `weight` 0 is SDS.
+    A step costs five predictions instead of two. Source: Armandpour et al. 2023, eq. 8 and 9.
+    """
+    eps = draw(z, generator)
+    z_t = add_noise(z, eps, prior.alpha_bar[t])
+    others = [[state for word, state in words.states.items() if word not in ("", own)] for own in words.cameras.words]
+    against = [torch.cat(some) for some in zip(*others)]  # each (B, L, C)
+    asked = torch.cat([words.text, words.none, *against])
+    answers = prior.eps(z_t.repeat(len(asked) // len(z), 1, 1, 1), t.repeat(len(asked) // len(z)), asked)
+    e_y, e_none, *e_others = answers.to(torch.promote_types(z_t.dtype, torch.float32)).chunk(len(asked) // len(z))
+    d = e_y - e_none
+    alone = sum(away - along(away, d) for away in (e - e_none for e in e_others))
+    return guide(e_y, e_none, s) - (s + 1) * weight * alone - eps
+
+
+def along(a: Tensor, d: Tensor) -> Tensor:
+    """The part of each of a (B, ...) along d (B, ...); 0 where d is 0."""
+    a_, d_ = a.flatten(1), d.flatten(1)
+    share = (a_ * d_).sum(1) / (d_ * d_).sum(1).clamp(min=torch.finfo(d.dtype).tiny)  # (B,)
+    return rows(share, d) * d
+
+
 class VSD:
     """Variational score distillation: eps_hat - eps_student, whose student learns the views as they are.
 
@@ -140,4 +170,5 @@ def arrow_of(score: Score, prior: Prior) -> Arrow:
     if score.arrow == "vsd":
         return VSD(prior.student(), score.student_rate, score.t_min, score.t_max)
     inversion = partial(sdi, steps=score.inversion_steps, invert_s=score.inversion_guidance)
-    return {"sds": sds, "csd": csd, "sdi": inversion}[score.arrow]
+    away = partial(perp_neg, weight=score.perp_strength)
+    return {"sds": sds, "csd": csd, "sdi": inversion, "perp-neg": away}[score.arrow]

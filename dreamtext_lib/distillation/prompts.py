@@ -18,11 +18,12 @@ def check_prompt(prompt: str) -> str:
     return prompt.strip()
 
 
-def view_states(prior: Prior, prompt: str) -> dict[str, Tensor]:
+def view_states(prior: Prior, prompt: str, *, worded: bool = True, negative: str = "") -> dict[str, Tensor]:
     """Text states for 'PROMPT, front view' and the other view words, and under '' for no text: each (1, L, C).
 
-    Raises ValueError if the prompt is empty or, with its view word, longer than the tokenizer takes.
+    Not worded: the prompt alone, whatever the view. A negative prompt is said instead of no text. Raises ValueError if
+    the prompt is empty or, with its view word, longer than the tokenizer takes.
     """
     prompt = check_prompt(prompt)
-    texts = {word: f"{prompt}, {word} view" for word in VIEW_WORDS} | {"": ""}
+    texts = {word: f"{prompt}, {word} view" if worded else prompt for word in VIEW_WORDS} | {"": negative}
     return dict(zip(texts, prior.encode_text(list(texts.values())).split(1)))

@@ -38,7 +38,7 @@ PER_ENTRY = 1 / (4 * 64 * 64)  # from a weight beside a sum over latents of 64 x
 class Score(Settings):
     """What the prior is asked (3.3, 5.1)."""
 
-    arrow: Literal["sds", "csd", "sdi", "vsd"] = "sds"  # which arrow: `distillation/gradients.py`
+    arrow: Literal["sds", "csd", "sdi", "vsd", "perp-neg"] = "sds"  # which arrow: `distillation/gradients.py`
     guidance: Number = 10.0  # s of (3.8), eps(y) + s (eps(y) - eps(none)); diffusers' guidance_scale is s + 1
     t_min: Time = 20  # lowest time step, of 1000 (5.1.1)
     t_max: Time = 980  # highest time step, of 1000 (5.1.1)
@@ -51,6 +51,8 @@ class Score(Settings):
     inversion_steps: Count = 10  # sdi: steps of DDIM that look for the noise
     inversion_guidance: Number = -8.5  # sdi: s of (3.8) meanwhile
     student_rate: Positive = 1e-4  # vsd: AdamW's step for the student
+    perp_strength: Weight = 1.0  # perp-neg: how strongly it goes away from what the words of other views say alone
+    negative: str = ""  # negative prompt: the text that stands for none in (3.8)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,6 +66,7 @@ class Views(Settings):
     batch: Count = 1  # views a step
     size: Count = 64  # pixels a side (table 5.1)
     samples: Count = 40  # stratified samples a ray (3.12)
+    view_words: bool = True  # whether the prompt ends in the word for the side that a view is seen from (6.1.7)
     front_share: Share = 0.0  # share of cameras from the front quarter alone; the others come from all around
     overhead_share: Share = 0.12  # share of cameras from overhead_min to overhead_max; the others come from below
     elevation_min: Elevation = -8.0  # degrees above the horizon
@@ -108,6 +111,7 @@ class Ball(Settings):
     bound: Positive = 1.1  # radius of the ball that holds the object, units of the world
     blob_value: Number = 10.0  # v of (6.1), added to the density before its activation
     blob_radius: Positive = 0.5  # b of (6.1), units of the world
+    noise: Weight = 0.0  # a field of colours starts with hash tables uniform in +- this (7.1); 0: in +- 1e-4
 
 
 @dataclass(frozen=True)

@@ -37,15 +37,7 @@ def world_of(capture: Capture) -> World:
 def fresh_hash(recipe: FitRecipe, capture: Capture, generator: torch.Generator) -> Volume:
     """Instant-NGP in the hull of the outlines (Mueller et al. 2022)."""
     g, v, rays = recipe.grid, recipe.voxels, recipe.rays
-    grid = HashGrid(
-        levels=g.levels,
-        features=g.features,
-        log2_table=g.log2_table,
-        coarsest=g.coarsest,
-        finest=g.finest,
-        bound=1.0,
-        generator=generator,
-    )
+    grid = HashGrid.of(g, 1.0, generator)
     occupancy = Occupancy(
         v.voxels, 1.0, threshold=v.threshold, decay=v.decay, limit=carve(capture, v.voxels), cautious=True
     )

@@ -7,10 +7,13 @@ hand. `benchmarks/hash_encoding.py` measures it.
 """
 
 import math
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from ..settings import Grid
 
 PRIMES = (1, 2654435761, 805459861)  # the pi of (3.18)
 
@@ -131,6 +134,13 @@ class HashGrid(nn.Module):
         first = [sum(sizes[:level]) for level in range(levels)]
         self.register_buffer("resolution", torch.tensor(self.resolutions, dtype=torch.int32)[:, None], persistent=False)
         self.register_buffer("first", torch.tensor(first, dtype=torch.int32)[:, None], persistent=False)
+
+    @classmethod
+    def of(cls, settings: Grid, bound: float, generator: torch.Generator | None = None) -> Self:
+        """The grid that settings ask for, over [-bound, bound]^3."""
+        s = settings
+        shape = {"levels": s.levels, "features": s.features, "log2_table": s.log2_table}
+        return cls(**shape, coarsest=s.coarsest, finest=s.finest, bound=bound, generator=generator)
 
     def corners(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Rows and weights of the eight corners around points (N, 3), level by level: two tensors (8, L, N)."""

@@ -1,14 +1,13 @@
 """A dream as a job of a sweep: it goes on from its checkpoint, draws itself from four sides and is scored."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..settings import Count, Settings
+from ..settings import Settings
 
 if TYPE_CHECKING:
     from ..distillation.dream import Record
@@ -24,8 +23,7 @@ PICTURE = "views.webp"  # in a job's folder: four views, for the sheet of the sw
 class Scoring(Settings):
     """How the rows of dreams are scored."""
 
-    by: Literal["views", "none"] = "views"  # views: what the judge says of views from all around
-    views: Count = 12  # how many, at equal steps of azimuth
+    by: Literal["truth", "none"] = "truth"  # truth: all numbers of `evaluation.evaluate`, where a prompt has a truth
 
 
 def dream(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
@@ -51,34 +49,16 @@ def dream(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
     return {"steps": run.step, "seconds": seconds(home), **row_of(run.prompt, volume, Scoring(**job["score"]))}
 
 
-def row_of(prompt: str, volume: "Volume", scoring: Scoring) -> dict[str, float]:
-    """The scores of a finished dream by name; none of a prompt that names no class which the judge knows."""
-    from ..evaluation.views import score_views
-    from ..radiance.cameras import turntable
+def row_of(prompt: str, volume: "Volume", scoring: Scoring) -> dict[str, float | bool | None]:
+    """The scores of a finished dream by name; none of a prompt that is not one of the toybox."""
+    from ..evaluation.evaluate import evaluate
+    from ..toybox.prompts import words_of
 
-    name, colour = asked(prompt)
-    if scoring.by == "none" or name is None:
+    if scoring.by == "none" or words_of(prompt) is None:
         return {}
-    cameras = turntable(scoring.views)
-    scores = score_views(judge(), volume.pictures(cameras), cameras, name, colour)
-    shares = {"class_share": scores.class_share, "view_share": scores.view_share}
-    if scores.colour_share is not None:
-        shares["colour_share"] = scores.colour_share
-    return {k: round(v, 4) for k, v in shares.items()} | {"fronts": scores.fronts, "recognised": scores.recognised}
-
-
-def asked(prompt: str) -> tuple[str | None, str | None]:
-    """The class and the colour that a prompt names, each None unless it names just one.
-
-    >>> asked("a tall, red castle"), asked("a dragon")
-    (('castle', 'red'), (None, None))
-    """
-    from ..toybox.objects import CLASS_NAMES, COLOUR_NAMES
-
-    words = set(re.findall(r"\w+", prompt.lower()))
-    found = [[word for word in names if word in words] for names in (CLASS_NAMES, COLOUR_NAMES)]
-    name, colour = (these[0] if len(these) == 1 else None for these in found)
-    return name, colour
+    scores = asdict(evaluate(volume, prompt, judge()))
+    rounded = {name: round(v, 4) if isinstance(v, float) else v for name, v in scores.items()}
+    return rounded | {"recognised": scores["class_share"] > 0.5}
 
 
 def line(records: "Sequence[Record]") -> dict[str, Any]:

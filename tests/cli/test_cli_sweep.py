@@ -18,7 +18,7 @@ steps = 2
 size = 16
 levels = 2
 [score]
-views = 2
+by = "truth"
 """
 
 

@@ -20,7 +20,7 @@ guidance = 20
 score.t_max = 900
 
 [score]
-views = 4
+by = "none"
 """
 
 
@@ -36,7 +36,7 @@ def test_recipes_times_prompts_times_seeds(tmp_path):
     guided = base.with_fields(guidance=20.0, t_max=900)
     assert experiment.recipes == {"fitfusion": RECIPES["toy"]["fitfusion"], "guided": guided}
     assert isinstance(experiment.recipes["guided"].score.guidance, float)
-    assert (experiment.changed, experiment.scoring.views, experiment.kind) == (("guidance", "t_max"), 4, "dream")
+    assert (experiment.changed, experiment.scoring.by, experiment.kind) == (("guidance", "t_max"), "none", "dream")
     made = jobs(experiment)
     assert [job["folder"] for job in made] == [
         f"{recipe}/{prompt}-{seed}"
@@ -52,7 +52,7 @@ def test_recipes_times_prompts_times_seeds(tmp_path):
         "seed": 2**64 - 1,
         "model": None,
         "settings": guided.values(),
-        "score": {"by": "views", "views": 4},
+        "score": {"by": "none"},
     }
 
 
@@ -115,9 +115,8 @@ def test_recipes_are_those_of_the_profile(tmp_path, monkeypatch):
         ("guidance = 20", "t_max = 20", "recipe 'guided': the field 't_max' is there twice"),
         ("guidance = 20", "t_min = 950", "recipe 'guided': t_min is 950, above t_max, which is 900"),
         ("[recipes.fitfusion]", "[recipes]\nfitfusion = 1", "recipe 'fitfusion': a recipe is a table with a name"),
-        ("views = 4", "views = 0", "[score]: views is 0; it must be a whole number, at least 1"),
-        ("views = 4", "vews = 4", "[score]: there is no field 'vews'; is it 'views'?"),
-        ("views = 4", 'by = "taste"', "[score]: by is 'taste'; choose one of views, none"),
+        ('by = "none"', 'bye = "none"', "[score]: there is no field 'bye'; is it 'by'?"),
+        ('by = "none"', 'by = "taste"', "[score]: by is 'taste'; choose one of truth, none"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_with_the_files_name(was, now, words, tmp_path):
