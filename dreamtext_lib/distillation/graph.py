@@ -9,7 +9,7 @@ import io
 import os
 import sys
 import warnings
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import torch
@@ -98,20 +98,28 @@ def quicken(prior: LatentPrior, threads: int = 1) -> str:
     if prior.device.type != "cpu" or prior.dtype != torch.float32 or not at_hand():
         return "torch"
     path, tokens = cache() / name_of(prior.unet), prior.tokenizer.model_max_length
-    if not path.exists():
+    if (network := kept(path, prior, threads)) is None:
         graph = export(prior.unet, tokens)
-        compare(GraphUNet(graph, threads), prior, tokens)
-        try:
+        network = GraphUNet(graph, threads)
+        compare(network, prior, tokens)
+        with suppress(OSError):  # no place to keep it: it serves this run
             write_bytes(path, graph)
-        except OSError:  # no place to keep it: it serves this run
-            return answered(prior, GraphUNet(graph, threads))
-    return answered(prior, GraphUNet(path.read_bytes(), threads))
-
-
-def answered(prior: LatentPrior, graph: GraphUNet) -> str:
-    """Let the graph answer for the prior; the name of what answers now."""
-    prior.network, prior.engine = graph, "onnxruntime"
+    prior.network, prior.engine = network, "onnxruntime"
     return prior.engine
+
+
+def kept(path: Path, prior: LatentPrior, threads: int) -> GraphUNet | None:
+    """The graph that was kept in a file; None if there is none, or a damaged one: then it is exported anew."""
+    try:
+        graph = GraphUNet(path.read_bytes(), threads)
+        compare(graph, prior, prior.tokenizer.model_max_length)
+    except (OSError, ValueError):
+        return None
+    except Exception as error:  # the runtime's own errors have no common base
+        if "onnxruntime" not in type(error).__module__:
+            raise
+        return None
+    return graph
 
 
 def at_hand() -> bool:

@@ -46,6 +46,18 @@ def test_the_graph_answers_as_pytorch_does_and_is_kept(own, tmp_path, monkeypatc
     torch.testing.assert_close(shift, torch.ones_like(shift), atol=1e-4, rtol=0)
 
 
+def test_a_damaged_file_is_exported_anew(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("DREAMTEXT_CACHE", str(tmp_path))
+    graph.quicken(own)
+    (file,) = tmp_path.iterdir()
+    whole, last = file.read_bytes(), own.unet.conv_out.bias.numpy().tobytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole.replace(last, bytes(len(last)))):
+        assert damaged != whole
+        file.write_bytes(damaged)
+        assert graph.quicken(load_prior(resolve("tiny"))) == "onnxruntime"
+        assert file.read_bytes() == whole
+
+
 def test_a_graph_of_other_weights_is_noticed(own, monkeypatch, tmp_path):
     monkeypatch.setenv("DREAMTEXT_CACHE", str(tmp_path))
     true = graph.export
