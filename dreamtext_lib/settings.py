@@ -7,6 +7,7 @@ Names say what a number is: `..._share` is a share of draws, `..._until` and `..
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
@@ -56,8 +57,12 @@ class Settings:
         >>> Grid().with_fields(levels=8).levels
         8
         """
-        known = {name: path for path in paths(self) for name in (path[-1], ".".join(path))}
+        known = {".".join(path): path for path in paths(self)}
+        count = Counter(path[-1] for path in known.values())
+        known |= {path[-1]: path for path in paths(self) if count[path[-1]] == 1}
         for name in changes:
+            if count[name] > 1 and name not in known:
+                raise ValueError(f"there are {count[name]} fields '{name}' in the recipe; name the group before it too")
             if name not in known:
                 near = get_close_matches(name, known, 1)
                 raise ValueError(

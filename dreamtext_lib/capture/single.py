@@ -108,6 +108,12 @@ def framed(rgba: np.ndarray, size: int, wall: float = 0.9) -> Tensor:
     return torch.from_numpy(small).permute(2, 0, 1).contiguous()  # (3, size, size)
 
 
+def outline(rgba: np.ndarray, size: int) -> Tensor:
+    """How much of each pixel of the `framed` picture is the thing: (size, size) in 0..1."""
+    dark, light = (framed(rgba, size, wall) for wall in (0.0, 1.0))
+    return (1 - (light - dark).mean(0)).clamp(0, 1)
+
+
 def as_png(picture: Tensor) -> bytes:
     """A picture (3, S, S) in 0..1 as a file."""
     data = io.BytesIO()

@@ -62,7 +62,7 @@ def run(a: Namespace) -> int:
     from ..words.training import samples
 
     run.prior.pipeline.set_progress_bar_config(disable=True)
-    print(f"training {len(run.rows.pieces)} rows of '{run.sentence.text}'; preview: {folder / 'preview.png'}")
+    print(f"training {run.rows.what}, of '{run.sentence.text}'; preview: {folder / 'preview.png'}")
 
     def preview() -> None:
         ended = run.over or run.step == run.recipe.steps
@@ -199,10 +199,12 @@ def finish(run: "Words", folder: Path) -> None:
     """The learned words as two files, and what to do with them."""
     from ..words.files import new_prompt, save_inversion, save_rows
 
+    learns = run.recipe.learns
     save_rows(folder / WORDS, run.sentence, run.rows)
-    save_inversion(folder / INVERSION, run.sentence, run.rows, run.prior)
     if run.step < run.recipe.steps:
         print(f"stopped to learn at step {run.step} of {run.recipe.steps}")
-    print(f"{folder / WORDS}: the rows of {', '.join(p.token for p in run.rows.pieces)}")
-    print(f"{folder / INVERSION}: for diffusers; the prompt is '{new_prompt(run.sentence)}'")
+    print(f"{folder / WORDS}: {run.rows.what}")
+    if learns != "embedding":  # which is no word
+        save_inversion(folder / INVERSION, run.sentence, run.rows, run.prior, learns)
+        print(f"{folder / INVERSION}: for diffusers; the prompt is '{new_prompt(run.sentence, learns)}'")
     print(f"go on with: dreamtext dream --words '{folder}'")

@@ -13,6 +13,7 @@ from .flags import add_fields, given
 from .learned import describe_first, teach, words_of
 from .models import add_engine, add_model, engine_of, note_strange_words, prior_of
 from .names import RUNS, new_folder, seed
+from .photo import add_photo, photo_of
 from .watch import SecondFront, add_watch, watch_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def flags(parser: ArgumentParser) -> None:
     add_model(parser)
     add_engine(parser)
     add_watch(parser)
+    add_photo(parser)
     add_fields(parser, named, FORMER)
 
 
@@ -68,7 +70,7 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
     usual = next(iter(named))
     changed = given(a, named[usual])
     if a.resume:
-        names = ("prompt", "recipe", "out", "seed", "model", "engine", "words", "image", "watch_fronts")
+        names = ("prompt", "recipe", "out", "seed", "model", "engine", "words", "image", "watch_fronts", "photo")
         others = [name for name in names if getattr(a, name) is not None]
         if others or changed:
             name = (others or list(changed))[0].replace("_", "-")
@@ -89,16 +91,17 @@ def run(a: Namespace) -> int:
     prompt, number, recipe, model, engine, folder, words = plan(a)
 
     from ..distillation.dream import Dream
+    from ..distillation.photo import Photo
     from ..drive import drive, stopped
     from ..radiance.cameras import turntable
     from ..viewing.pictures import contact_sheet, write_picture
 
-    watch = watch_over(a, prompt)
+    watch, photo = watch_over(a, prompt), Photo.there(folder) if a.resume else photo_of(a, recipe)
     prior, name = prior_of(model)
     if words:
         teach(prior, words)
     engine = engine_of(prior, engine)
-    run = watch.on(Dream(prompt, prior, recipe, number, name, words=words))
+    run = watch.on(Dream(prompt, prior, recipe, number, name, words=words, photo=photo))
     note_strange_words(prompt, name)
     if a.resume:
         run.load(folder)

@@ -46,7 +46,7 @@ class Watch:
         number = (run.seed + 1) % 2**64
         count = f"restart {self.restarts} of at most {self.most}"
         print(f"\na second front at step {run.step}: begun anew with seed {number} ({count})", file=sys.stderr)
-        return self.on(Dream(run.prompt, run.prior, run.recipe, number, run.model, words=run.words))
+        return self.on(Dream(run.prompt, run.prior, run.recipe, number, run.model, words=run.words, photo=run.photo))
 
     def on(self, run: "Dream") -> "Dream":
         """The run, whose record says that it is watched."""

@@ -19,6 +19,7 @@ from ..runs import COLOURS, pack, read_checkpoint, read_record, stream, unpack, 
 from .ending import decoded, ending, fresh_latents
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
+from .photo import Photo, photo_loss
 from .prior import Prior
 from .prompts import view_states
 from .recipe import Recipe
@@ -52,11 +53,13 @@ def distil(
     optimiser: torch.optim.Optimizer,
     *,
     arrow: Arrow = sds,
+    photo: Photo | None = None,
     start: int = 0,
 ) -> Iterator[Record]:
     """Score distillation (3.21): after each step that moved the field of `volume`, what it did.
 
-    states: text states (1, L, C) by view word, '' for no text (`prompts.view_states`). `start` steps are done already.
+    states: text states (1, L, C) by view word, '' for no text (`prompts.view_states`). photo: what one view should
+    show, with the weights of `recipe.regular`. `start` steps are done already.
     The seed, the step and the purpose fix all random numbers of a step; the generator may be left and made anew.
     """
     r, rates = recipe, falling(optimiser, recipe.descent, recipe.steps, start)
@@ -76,6 +79,8 @@ def distil(
         clock.lap()
 
         loss = injected(z.float(), gradient) / len(z) + regulariser(r.regular, prior, view, z, fraction)
+        if photo is not None:
+            loss = loss + photo_loss(r.regular, photo, volume, prior, r.views, draw)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         lost = mend(optimiser)
@@ -97,9 +102,21 @@ class Dream:
     """A volume on its way to a prompt, and all that a checkpoint needs."""
 
     def __init__(
-        self, prompt: str, prior: Prior, recipe: Recipe, seed: int = 0, model: str = "", *, words: str | None = None
+        self,
+        prompt: str,
+        prior: Prior,
+        recipe: Recipe,
+        seed: int = 0,
+        model: str = "",
+        *,
+        words: str | None = None,
+        photo: Photo | None = None,
     ):
         self.prompt, self.prior, self.recipe, self.seed = prompt, prior, recipe, seed
+        if (photo is None) != (recipe.regular.photo_weight == recipe.regular.mask_weight == 0):
+            r, there = recipe.regular, "no photograph" if photo is None else "a photograph"
+            raise ValueError(f"photo_weight is {r.photo_weight} and mask_weight {r.mask_weight}, but there is {there}")
+        self.photo = photo
         self.model = model  # what the prior is called, for the record
         self.words = words  # the file of learned words that the prior was given, for the record
         self.step = 0  # steps done
@@ -127,7 +144,7 @@ class Dream:
     def run(self) -> Iterator[Record]:
         """The remaining steps, one record each; `drive` stops a run whose gradients stay broken."""
         what = self.volume, self.prior, self.states, self.recipe, self.seed, self.optimiser
-        for record in distil(*what, arrow=self.arrow, start=self.step):
+        for record in distil(*what, arrow=self.arrow, photo=self.photo, start=self.step):
             self.step = record.step
             yield record
 
@@ -161,6 +178,8 @@ class Dream:
             **self.notes,
         }
         write_record(folder, "dream", about, self.recipe.values())
+        if self.photo is not None:
+            self.photo.save(folder)
         meta = {"step": self.step, "volume": self.volume.about}
         write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
 

@@ -121,6 +121,8 @@ class Regular(Settings):
     opacity_weight: Weight = 0.02  # of the mean of sqrt(opacity^2 + 0.01) (4.3.4)
     entropy_weight: Weight = 0.05  # of the mean entropy of opacity, in nats; rises linearly from 0 to this
     manifold_weight: Weight = 10.0  # of the mean squared gap between a view and its reconstruction (ours)
+    photo_weight: Weight = 0.0  # of the mean squared gap to a photograph from its camera (RealFusion)
+    mask_weight: Weight = 0.0  # of the mean squared gap between opacity and the photograph's outline (RealFusion)
 
 
 @dataclass(frozen=True)

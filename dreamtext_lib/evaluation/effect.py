@@ -64,12 +64,14 @@ def number(text: str) -> float:
 def column(lines: Iterable[Line], recipe: str, name: str) -> dict[tuple[str, str], float]:
     """The numbers of a recipe by prompt and seed; runs that failed, or have no such number, are left out.
 
-    Raises ValueError for a recipe that the table has not.
+    The column after 'recipe' is what a run is about: a prompt or an image. Raises ValueError for a recipe that the
+    table has not.
     """
     mine = [line for line in lines if line["recipe"] == recipe]
     if not mine:
         raise ValueError(f"the table has no runs of '{recipe}'")
-    return {(line["prompt"], line["seed"]): number(line[name]) for line in mine if line[name] != ""}
+    about = list(mine[0])[1]
+    return {(line[about], line["seed"]): number(line[name]) for line in mine if line[name] != ""}
 
 
 def effect(lines: Sequence[Line], before: str, after: str, name: str, level: float = 0.95) -> Effect:

@@ -134,22 +134,35 @@ def altered(settings: Settings, table: Any, where: str) -> tuple[Settings, list[
     """Settings with the fields of a table, whose groups may be tables too, and the last names of these fields."""
     if not isinstance(table, Mapping):
         raise ValueError(f"{where}: {table!r} is no table of fields")
-    leaves = {name: path for path in paths(settings) for name in (path[-1], ".".join(path))}
-    changes = {}
+    names, changes = names_of(settings), {}  # names by path
+    leaves = {name: path for path, own in names.items() for name in (own, ".".join(path))}
     for name, value in flat(table):
+        if several := [dotted for dotted in leaves if dotted.endswith(f".{name}")] * (name not in leaves):
+            raise ValueError(f"{where}: there are several fields '{name}'; choose one of {', '.join(several)}")
         if name not in leaves:
             near = get_close_matches(name, leaves, 1)
             raise ValueError(f"{where}: there is no field '{name}'" + (f"; is it '{near[0]}'?" if near else ""))
-        if leaves[name][-1] in changes:
-            raise ValueError(f"{where}: the field '{leaves[name][-1]}' is there twice")
+        if (own := names[leaves[name]]) in changes:
+            raise ValueError(f"{where}: the field '{own}' is there twice")
         exact = whole(value) and abs(value) < 2**53 and is_float(settings, leaves[name])
-        changes[leaves[name][-1]] = float(value) if exact else value
+        changes[own] = float(value) if exact else value
     try:
         return settings.with_fields(**changes), list(changes)
     except OverflowError as error:
         raise ValueError(f"{where}: a number is too large to be used") from error
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def names_of(settings: Settings) -> dict[tuple[str, ...], str]:
+    """A name for each field, by its path: the last one, or all with dots between them where that is not the only one.
+
+    >>> from ..words.recipe import WordsRecipe
+    >>> names_of(WordsRecipe())["search", "commas"]
+    'commas'
+    """
+    count = Counter(path[-1] for path in paths(settings))
+    return {path: path[-1] if count[path[-1]] == 1 else ".".join(path) for path in paths(settings)}
 
 
 def flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

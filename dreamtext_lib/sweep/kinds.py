@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from ..distillation.recipe import RECIPES
 from ..settings import Settings
 from .dreams import Scoring, check, dream, room
+from .images import METHODS, ImageScoring, image
+from .images import check as check_title
 
 
 class Kind(NamedTuple):
@@ -29,4 +31,9 @@ def recipes() -> Mapping[str, Settings]:
     return RECIPES[name]
 
 
-KINDS = {"dream": Kind(dream, recipes, Scoring(), check=check, room=room)}
+KINDS = {
+    "dream": Kind(dream, recipes, Scoring(), check=check, room=room),
+    "image": Kind(
+        image, lambda: METHODS, ImageScoring(), about="image", check=check_title, room=lambda m: room(m.dream)
+    ),
+}

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..runs import write_bytes
-from ..settings import paths
 from .dreams import PICTURE
-from .experiment import Experiment
+from .experiment import Experiment, names_of
 from .folder import Job, Row
 
 TALLEST = 60_000  # pixels of a sheet; a JPEG has at most 65,535
@@ -33,13 +32,13 @@ def lines_of(experiment: Experiment, jobs: Sequence[Job], rows: Mapping[str, Row
 
 
 def leaves(settings: Any) -> dict[str, Any]:
-    """All values of settings by their last names."""
+    """All values of settings by their names (`experiment.names_of`)."""
     found = {}
-    for path in paths(settings):
+    for path, own in names_of(settings).items():
         value = settings
         for name in path:
             value = getattr(value, name)
-        found[path[-1]] = value
+        found[own] = value
     return found
 
 

@@ -6,6 +6,7 @@ new word, which stands for all descriptors and the commas between them, and chan
 """
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from ..distillation.prior import LatentPrior
 from ..runs import read_tensors, write_tensors
-from .rows import Piece, Rows, ids_of
+from .recipe import Learns
+from .rows import Embedding, Piece, Rows, ids_of, told
 from .sentence import Sentence
 
 
@@ -23,11 +25,14 @@ class Learned(NamedTuple):
 
     sentence: str  # with the words that learned
     pieces: list[Piece]
-    moved: Tensor  # (K, C) in single precision
+    moved: Tensor  # (K, C) in single precision; of a whole embedding, without pieces, (1, L, C)
 
 
-def save_rows(path: Path, sentence: Sentence, rows: Rows) -> None:
-    """Write the moved rows, their pieces and the sentence, as safetensors."""
+def save_rows(path: Path, sentence: Sentence, rows: Rows | Embedding) -> None:
+    """Write the moved rows, their pieces and the sentence, or the sentence and its embedding, as safetensors."""
+    if isinstance(rows, Embedding):
+        write_tensors(path, {"embedding": rows.moved.float().cpu()}, {"sentence": sentence.text})
+        return
     about = {"sentence": sentence.text, "tokens": [p.token for p in rows.pieces], "places": rows.places.tolist()}
     write_tensors(path, {"rows": rows.moved.float().cpu()}, about)
 
@@ -35,9 +40,14 @@ def save_rows(path: Path, sentence: Sentence, rows: Rows) -> None:
 def read_rows(path: Path) -> Learned:
     """What `save_rows` wrote. Raises ValueError, in one sentence, if it is not there or holds something else."""
     tensors, about = read_tensors(path)
-    rows, tokens, places = tensors.get("rows"), about.get("tokens"), about.get("places")
-    fine = rows is not None and rows.ndim == 2 and isinstance(tokens, list) and isinstance(places, list)
-    if not (fine and isinstance(about.get("sentence"), str) and len(rows) == len(tokens) == len(places)):
+    if "embedding" in tensors:
+        rows, tokens, places = tensors["embedding"], [], []
+        fine = rows.ndim == 3 and len(rows) == 1
+    else:
+        rows, tokens, places = tensors.get("rows"), about.get("tokens"), about.get("places")
+        fine = rows is not None and rows.ndim == 2 and isinstance(tokens, list) and isinstance(places, list)
+        fine = fine and len(rows) == len(tokens) == len(places)
+    if not (fine and isinstance(about.get("sentence"), str)):
         raise ValueError(f"'{path}' holds no learned words; another program wrote it")
     if not rows.isfinite().all():
         raise ValueError(f"'{path}' holds rows that are not finite; learn the words again")
@@ -46,11 +56,20 @@ def read_rows(path: Path) -> Learned:
 
 @torch.no_grad()
 def put_rows(prior: LatentPrior, learned: Learned) -> None:
-    """Put learned rows in the place of the text encoder's own.
+    """Put learned rows in the place of the text encoder's own; a whole embedding in that of all texts but ''.
 
-    Raises ValueError if its tokens are others, or its rows are of another width.
+    Raises ValueError if its tokens are others, or its rows are of another width or, of an embedding, number.
     """
     table = prior.text_encoder.get_input_embeddings().weight
+    if learned.moved.ndim == 3:
+        if learned.moved.shape[1:] != (states := prior.encode_text([""])).shape[1:]:
+            shapes = [" x ".join(map(str, s.shape[1:])) for s in (learned.moved, states)]
+            raise ValueError(
+                f"the embedding has {shapes[0]} numbers, and this model's have {shapes[1]}; use the model that it was"
+                " learned with"
+            )
+        prior.encode_text = partial(told, learned.moved.to(prior.device), prior.encode_text)
+        return
     if learned.moved.shape[1] != table.shape[1]:
         raise ValueError(
             f"the words were learned with rows of {learned.moved.shape[1]} numbers, and this model's have"
@@ -70,20 +89,26 @@ def new_word(sentence: Sentence) -> str:
     return f"<{re.sub(r'[^a-z0-9]+', '-', sentence.noun.lower()).strip('-') or 'thing'}-words>"
 
 
-def new_prompt(sentence: Sentence) -> str:
-    """The sentence with the new token: 'an image of a <castle-words> castle'."""
-    start, _, noun = sentence.parts
-    return f"{start} {new_word(sentence)} {noun}"
+def new_prompt(sentence: Sentence, learns: Learns = "descriptors") -> str:
+    """The sentence with the new token: 'an image of a <castle-words> castle'; of a noun that learned, in its place."""
+    start, words, noun = sentence.parts
+    parts = (new_word(sentence), noun) if learns == "descriptors" else (words, new_word(sentence))
+    return " ".join(filter(None, (start, *parts)))
 
 
 @torch.no_grad()
-def save_inversion(path: Path, sentence: Sentence, rows: Rows, prior: LatentPrior) -> None:
+def save_inversion(
+    path: Path, sentence: Sentence, rows: Rows, prior: LatentPrior, learns: Learns = "descriptors"
+) -> None:
     """Write a textual inversion: one new token of as many vectors as the descriptors and their commas have pieces.
+
+    Of a noun that learned: of as many as the noun has.
 
     `pipe.load_textual_inversion(path)` of an untouched diffusers pipeline with the same text encoder reads it, and
     then draws for `new_prompt` what the moved rows draw for the sentence.
     """
-    ids = torch.tensor(ids_of(prior.tokenizer, sentence.parts[1]), device=rows.places.device)[None]  # (1, n)
+    text = sentence.parts[1 if learns == "descriptors" else 2]
+    ids = torch.tensor(ids_of(prior.tokenizer, text), device=rows.places.device)[None]  # (1, n)
     table = prior.text_encoder.get_input_embeddings().weight
     vectors = rows(ids, table[ids].float())[0]  # (n, C)
-    write_tensors(path, {new_word(sentence): vectors.cpu()}, {"prompt": new_prompt(sentence)})
+    write_tensors(path, {new_word(sentence): vectors.cpu()}, {"prompt": new_prompt(sentence, learns)})

@@ -6,6 +6,7 @@ from typing import Literal
 from ..settings import Count, Grey, Positive, Settings, Share, Time, Weight, Whole, ordered
 
 Commas = Literal["between", "all", "none"]
+Learns = Literal["descriptors", "noun", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Augment(Settings):
 class WordsRecipe(Settings):
     """The settings of one description: the search and the training (5.2, 6.1.10). The defaults are the tiny models'."""
 
+    learns: Learns = "descriptors"  # what is trained: rows of the descriptors, of the noun, or the whole embedding
     steps: Count = 600  # gradient steps at most
     batch: Count = 4  # augmented copies of the image a step, each with a time and noise of its own
     rate: Positive = 1e-2  # Adam's step
@@ -85,6 +87,12 @@ THESIS = WordsRecipe(
 )
 
 RECIPES = {
-    "toy": {"words": TOY, "thesis": THESIS},
+    "toy": {
+        "words": TOY,
+        "one-word": TOY.with_fields(longest=2),
+        "noun": TOY.with_fields(learns="noun", longest=1),
+        "embedding": TOY.with_fields(learns="embedding"),
+        "thesis": THESIS,
+    },
     "full": {"thesis": THESIS},
 }  # by profile; the first is the usual one

@@ -17,7 +17,7 @@ from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_byt
 from .augment import augmented
 from .losses import fit_loss, stay_loss, words_loss
 from .recipe import WordsRecipe
-from .rows import Rows
+from .rows import Embedding, Rows, learner
 from .sentence import Sentence
 
 IMAGE = "image.png"  # the picture in the folder of a run
@@ -57,7 +57,7 @@ class Words:
     ):
         self.picture, self.sentence, self.prior, self.recipe, self.seed = picture, sentence, prior, recipe, seed
         self.model, self.source, self.step = model, source, 0
-        self.rows = Rows(prior, sentence)
+        self.rows = learner(prior, sentence, recipe.learns)
         self.optimiser = torch.optim.Adam([self.rows.moved], lr=recipe.rate)
         self.watch = torch.tensor([torch.inf, 0.0])  # the least held loss so far, and looks since
         self.anchor = prior.encode_text([sentence.base.text])  # tau_b, (1, L, C)
@@ -143,7 +143,13 @@ def read_words(folder: Path) -> tuple[dict, Sentence, WordsRecipe]:
 
 
 def samples(
-    prior: LatentPrior, rows: Rows, texts: list[str], *, guidance: float = 4.0, steps: int = 25, seed: int = 0
+    prior: LatentPrior,
+    rows: Rows | Embedding,
+    texts: list[str],
+    *,
+    guidance: float = 4.0,
+    steps: int = 25,
+    seed: int = 0,
 ) -> Tensor:
     """Pictures (N, S, S, 3) in 0..1 of texts read with the rows, by the pipeline's sampler; guidance: s of (3.8)."""
     made = prior.pipeline(

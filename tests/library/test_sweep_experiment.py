@@ -138,3 +138,35 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "e.toml").write_bytes(b'name = "caf\xe9"')
     with pytest.raises(ValueError, match=r"e\.toml' is no UTF-8 text"):
         read_experiment(tmp_path / "e.toml")
+
+
+IMAGES = """
+name = "methods"
+kind = "image"
+images = ["castle 1", " mug"]
+seeds = 1
+[recipes.dreamtext]
+[recipes.noun]
+base = "dreamtext"
+learns = "noun"
+words.steps = 40
+dream.steps = 200
+photo_weight = 10
+"""
+
+
+def test_images_are_named_by_their_titles_and_fields_that_are_there_twice_by_their_groups(tmp_path):
+    experiment = read(tmp_path, IMAGES)
+    assert experiment.subjects == ("castle 1", "mug") and experiment.about == "image"
+    assert experiment.changed == ("learns", "words.steps", "dream.steps", "photo_weight")
+    method = experiment.recipes["noun"]
+    assert (method.words.learns, method.words.steps, method.dream.steps) == ("noun", 40, 200)
+    assert method.dream.regular.photo_weight == 10.0 and method == method.from_values(method.values())
+    assert [job["folder"] for job in jobs(experiment)][:2] == ["dreamtext/castle-1-0", "dreamtext/mug-0"]
+    for was, now, words in (
+        ("words.steps", "steps", "there are several fields 'steps'; choose one of words.steps, dream.steps"),
+        ("words.steps", "word.steps", "there is no field 'word.steps'; is it 'words.steps'?"),
+        ('"castle 1"', '"castle 9"', "images: 'castle 9' is no input image; choose among castle 1, castle 2"),
+    ):
+        with pytest.raises(ValueError, match=words.replace(".", r"\.").replace("?", r"\?")):
+            read(tmp_path, IMAGES.replace(was, now))

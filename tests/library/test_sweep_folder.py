@@ -15,11 +15,13 @@ from dreamtext_lib.cli.sweep import words
 from dreamtext_lib.distillation.recipe import RECIPES
 from dreamtext_lib.drive import alone
 from dreamtext_lib.evaluation.evaluate import Row
+from dreamtext_lib.evaluation.likeness import Likeness
 from dreamtext_lib.evaluation.truth import exact, family
 from dreamtext_lib.runs import read_tensors
 from dreamtext_lib.sweep.dreams import PICTURE, Scoring, dream, row_of
 from dreamtext_lib.sweep.experiment import Experiment, jobs
 from dreamtext_lib.sweep.folder import SPARE, check_room, rows_there, work
+from dreamtext_lib.sweep.images import METHODS, image
 from dreamtext_lib.sweep.table import lines_of, write_csv, write_parquet, write_sheet
 from dreamtext_lib.toybox.objects import Words
 
@@ -175,3 +177,15 @@ def test_scores_are_those_against_the_truth_where_a_prompt_has_one():
     assert found["class_share"] > 0.9 and found["colour_share"] > 0.8 and found["chamfer"] < 0.03
     other = row_of("a green castle", true, Scoring())
     assert other["colour_share"] == 0 and list(other) == list(found)
+
+
+def test_an_image_is_described_trained_dreamed_and_scored(tmp_path):
+    how = {"words.steps": 2, "words.batch": 1, "look_every": 1, "dream.steps": 40, "lattice": 12, "ending_steps": 5}
+    method = METHODS["dreamtext"].with_fields(learns="noun", longest=1, photo_weight=1.0, ending_views=8, **how)
+    job = {"image": "mug", "seed": 0, "model": None, "settings": method.values(), "score": {"by": "truth"}}
+    row = image(job, tmp_path)
+    names = [field.name for kind in (Row, Likeness) for field in fields(kind)]
+    assert list(row) == ["steps", "seconds", "words_seconds", "sentence", *names]
+    assert row["steps"] == 40 and row["sentence"] == "an image of a mug" and row["words_seconds"] > 0
+    assert (tmp_path / "dream" / "photo.safetensors").exists() and (tmp_path / PICTURE).exists()
+    assert image(job, tmp_path) == row  # nothing was left to do

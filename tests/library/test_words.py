@@ -316,3 +316,64 @@ def test_a_folder_of_something_else_holds_no_words(tmp_path):
     write_tensors(tmp_path / "checkpoint.safetensors", {}, {"step": 0})
     with pytest.raises(ValueError, match="holds a dream, not words"):
         read_words(tmp_path)
+
+
+def test_the_noun_learns_alone(prior):
+    recipe, sentence = RECIPES["toy"]["noun"].with_fields(steps=2, batch=1, look_every=2), Sentence("mug")
+    before = marks(prior)
+    words = Words(PICTURE, sentence, prior, recipe)
+    assert words.rows.what == "the rows of mug</w>"
+    first = words.rows.moved.detach().clone()
+    assert len(list(words.run())) == 2 and not torch.equal(first, words.rows.moved)
+    assert marks(prior) == before
+    with pytest.raises(ValueError, match="every piece of 'view' stands elsewhere in 'an image of a view'"):
+        Words(PICTURE, Sentence("view"), prior, recipe)
+
+
+def test_a_noun_that_learned_loads_in_plain_diffusers(prior, tmp_path):
+    recipe = RECIPES["toy"]["noun"].with_fields(steps=3, batch=1, look_every=3, rate=5e-2)
+    words = Words(PICTURE, Sentence("mug"), prior, recipe)
+    list(words.run())
+    save_inversion(tmp_path / "noun.safetensors", words.sentence, words.rows, prior, "noun")
+    assert new_prompt(words.sentence, "noun") == "an image of a <mug-words>"
+    plain = StableDiffusionPipeline.from_pretrained(MODELS / "tiny", safety_checker=None)
+    plain.load_textual_inversion(tmp_path / "noun.safetensors")
+    copy = LatentPrior(plain)
+    torch.testing.assert_close(
+        copy.encode_text([new_prompt(words.sentence, "noun")]), words.rows.states(prior, [words.sentence.text])
+    )
+
+
+def test_the_whole_embedding_learns_and_stands_for_every_text(prior, tmp_path):
+    recipe = RECIPES["toy"]["embedding"].with_fields(steps=3, batch=1, look_every=3, rate=5e-2)
+    before = marks(prior)
+    words = Words(PICTURE, MUG, prior, recipe)
+    first = words.rows.moved.detach().clone()
+    assert torch.equal(first, prior.encode_text([MUG.text]))
+    losses = [r.fit for r in words.run()]
+    assert len(losses) == 3 and not torch.equal(first, words.rows.moved) and marks(prior) == before
+    with words.rows.read_by(prior):
+        states = view_states(prior, "a fish")
+    assert all(torch.equal(states[word], words.rows.moved.detach()) for word in ("front", "side", "back", "overhead"))
+    assert torch.equal(states[""], prior.encode_text([""]))
+    assert not torch.equal(view_states(prior, "a fish")["front"], words.rows.moved.detach())  # it is over
+
+    save_rows(tmp_path / "words.safetensors", MUG, words.rows)
+    copy = LatentPrior(deepcopy(prior.pipeline))
+    put_rows(copy, read_rows(tmp_path / "words.safetensors"))
+    assert torch.equal(copy.encode_text(["a fish"]), words.rows.moved.detach())
+    write_tensors(tmp_path / "short", {"embedding": torch.zeros(1, 3, 5)}, {"sentence": "x"})
+    with pytest.raises(ValueError, match=r"the embedding has 3 x 5 numbers, and this model's have \d+ x 128"):
+        put_rows(copy, read_rows(tmp_path / "short"))
+
+
+def test_an_embedding_goes_on_bit_for_bit(prior, tmp_path):
+    recipe = RECIPES["toy"]["embedding"].with_fields(steps=4, batch=1, look_every=2)
+    whole, half = (Words(PICTURE, MUG, prior, recipe) for _ in range(2))
+    list(whole.run())
+    list(islice(half.run(), 2))
+    half.save(tmp_path)
+    again = Words(PICTURE, MUG, prior, recipe)
+    again.load(tmp_path)
+    list(again.run())
+    assert torch.equal(whole.rows.moved, again.rows.moved)

@@ -1,0 +1,152 @@
+"""One image to 3-D as a job of a sweep: a sentence, its training, a dream with what was learned, and its scores."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..distillation.recipe import TOY_LATENT, Recipe
+from ..settings import Settings
+from ..words.recipe import TOY, WordsRecipe
+from .dreams import EVERY, PICTURE, judge, line, prior_of, seconds
+
+if TYPE_CHECKING:
+    from ..distillation.photo import Photo
+    from ..distillation.prior import LatentPrior
+    from ..toybox.inputs import Input
+    from ..words.clip import Clip
+
+WORDS, DREAM = "words", "dream"  # folders in that of a job
+SIDE = 64  # pixels a side of an input image
+
+
+@dataclass(frozen=True)
+class Method(Settings):
+    """One way from an image to a thing in space."""
+
+    trained: bool = True  # whether anything is trained; else the dream has the plain sentence
+    words: WordsRecipe = field(default_factory=lambda: TOY)
+    dream: Recipe = field(default_factory=lambda: TOY_LATENT)
+
+
+@dataclass(frozen=True)
+class ImageScoring(Settings):
+    """How the rows are scored."""
+
+    by: Literal["truth"] = "truth"  # the numbers of `evaluation.evaluate` and `evaluation.likeness`
+
+
+DREAMTEXT = Method()
+METHODS = {
+    "dreamtext": DREAMTEXT,
+    "plain-words": Method(trained=False),
+}  # by name; others are changed fields of these
+
+
+def titles() -> dict[str, "Input"]:
+    """The twenty input images by their titles."""
+    from ..toybox.inputs import inputs
+
+    return {one.title: one for one in inputs()}
+
+
+def check(title: str) -> str:
+    """A title of an input image. Raises ValueError for any other."""
+    if (title := title.strip()) not in (known := titles()):
+        raise ValueError(f"'{title}' is no input image; choose among {', '.join(known)}")
+    return title
+
+
+def image(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    """Find a sentence for an input image, train its words, dream with them; the row: sentence, seconds and scores.
+
+    Goes on from checkpoints. Raises ValueError as `drive` does, and KeyboardInterrupt once the run is saved if it was
+    asked to stop.
+    """
+    from contextlib import nullcontext
+
+    from ..distillation.dream import Dream
+    from ..drive import drive
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.likeness import likeness
+    from ..radiance.cameras import turntable
+    from ..viewing.pictures import contact_sheet, write_picture
+    from ..words.sentence import search
+    from ..words.training import Words
+    from ..words.vocabulary import vocabulary
+
+    method, one = Method.from_values(job["settings"], "the method"), titles()[job["image"]]
+    prior, name = prior_of(job["model"])
+    shown, sight = one.picture(SIDE), clip()  # (S, S, 3)
+    picture = shown.permute(2, 0, 1).contiguous()
+    *_, found = search(sight, sight.image(picture), vocabulary("toy"), method.words.search, seed=job["seed"])
+
+    read, trained = nullcontext(), 0.0
+    if method.trained:
+        how = {"model": name, "source": one.title}
+        words = Words(picture, found.sentence, plain(name), method.words, job["seed"], **how)
+        if (home / WORDS / "checkpoint.safetensors").exists():
+            words.load(home / WORDS)
+        if not drive(words, home / WORDS, every=method.words.look_every, line=spent, bar=nothing, quiet=True):
+            raise KeyboardInterrupt
+        read, trained = words.rows.read_by(prior), seconds(home / WORDS)
+    weights = method.dream.regular
+    photo = photo_of(one) if weights.photo_weight or weights.mask_weight else None
+    with read:
+        run = Dream(found.sentence.text, prior, method.dream, job["seed"], name, photo=photo)
+    if (home / DREAM / "checkpoint.safetensors").exists():
+        run.load(home / DREAM)
+    if not drive(run, home / DREAM, every=EVERY, line=line, bar=nothing, quiet=True):
+        raise KeyboardInterrupt
+    volume = run.finish(home / DREAM)
+    pictures = [shown, *volume.pictures(turntable(4))]
+    write_picture(contact_sheet(pictures, columns=5), home / PICTURE)
+    alike = likeness(volume, one.thing, shown, one.camera, judge())
+    scores = asdict(evaluate(volume, one.thing, judge())) | asdict(alike)
+    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in scores.items()}
+    about = {"steps": run.step, "seconds": seconds(home / DREAM)}
+    return about | {"words_seconds": trained, "sentence": found.sentence.text} | rounded
+
+
+def photo_of(one: "Input") -> "Photo":
+    """An input image as a photograph: its outline and its camera are the true ones."""
+    from ..distillation.photo import Photo
+    from ..toybox.render import render, studio
+
+    shown = render([one.thing], one.camera, SIDE, look := studio(one.camera))
+    angles = one.camera.azimuth.item(), one.camera.elevation.item()
+    return Photo(shown.rgb[0].permute(2, 0, 1), shown.alpha[0], look.background[0, 0].item(), *angles)
+
+
+def spent(records: Any) -> dict[str, Any]:
+    """One line of the log of a training."""
+    return {
+        "step": records[-1].step,
+        "fit": round(sum(r.fit for r in records) / len(records), 6),
+        "nonfinite": sum(r.nonfinite for r in records),
+        "seconds": round(sum(r.seconds for r in records), 3),
+    }
+
+
+def nothing(record: Any) -> dict[str, Any]:
+    """Nothing for a bar that is not shown."""
+    return {}
+
+
+@cache
+def plain(model: str) -> "LatentPrior":
+    """The prior with PyTorch's own U-Net, through which a gradient goes; a process loads it once."""
+    from ..distillation.prior import load_prior
+    from ..profile import profile
+    from ..zoo import resolve
+
+    return load_prior(resolve(model), profile().device, profile().dtype)
+
+
+@cache
+def clip() -> "Clip":
+    """The describer; a process loads it once."""
+    from ..words.clip import Clip
+
+    return Clip.load()
