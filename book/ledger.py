@@ -87,7 +87,7 @@ def equations_page() -> str:
     parts = [
         "# Ledger of equations",
         "<!-- written by `python -m book.ledger`: change equations.yml and run it again -->",
-        f"**{len(entries)} equations: {built} in the library, {proved} proved by {count} checks; "
+        f"**{len(entries)} equations: {built} in the library, {proved} supported by {count} checks; "
         f"{sum(caught.values())} of {sum(every.values())} deliberate mistakes caught; "
         f"{sum(bool(e['erratum']) for e in entries)} errata.**",
         "These are all numbered equations of the thesis, in their right form. Under each stands what computes it in\n"

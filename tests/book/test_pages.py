@@ -42,6 +42,15 @@ CUT = """() => [...document.querySelectorAll('mjx-container[display="true"]')].f
   return lost > 1 ? [[formula.textContent.slice(0, 40), Math.round(lost)]] : [];
 })"""
 
+# Inline formulas that stick out of the page and of every box that scrolls; code that has to be scrolled sideways.
+STICKS_OUT = """() => [...document.querySelectorAll('mjx-container:not([display])')].filter((formula) => {
+  for (let box = formula; box !== document.body; box = box.parentElement)
+    if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
+  return formula.getBoundingClientRect().right > innerWidth + 1;
+}).map((formula) => formula.textContent.slice(0, 40))"""
+SIDEWAYS = """() => [...document.querySelectorAll('.bd-content pre')]
+  .filter((code) => code.scrollWidth > code.clientWidth + 1).map((code) => code.textContent.slice(0, 40))"""
+
 WIDGETS = """
 import numpy as np, trimesh
 from dreamtext_lib.viewing.explorer import FrameExplorer, MeshViewer
@@ -67,7 +76,7 @@ def site(tmp_path_factory, build_book):
     """A small book of one executed notebook, with the settings of ours."""
     source = tmp_path_factory.mktemp("small")
     shutil.copytree(ROOT / "book" / "_static", source / "book" / "_static")
-    for name in ("references.bib", "docstrings.py"):
+    for name in ("references.bib", "docstrings.py", "links.py", "equations.yml"):
         shutil.copy(ROOT / "book" / name, source / "book")
     shutil.copy(ROOT / "_config.yml", source)
     (source / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
@@ -204,4 +213,11 @@ def test_our_own_pages_open_without_a_complaint(page, book, theme):
             for width in WIDTHS if theme == "light" else ():
                 page.set_viewport_size({"width": width, "height": 900})
                 assert not page.evaluate(CUT), f"{name}: formulas cut off at {width} pixels"
+        for width in (1200, 390) if theme == "light" else ():
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(50)
+            assert not page.evaluate(STICKS_OUT), f"{name}: inline formulas cut off at {width} pixels"
+            assert not page.evaluate(SIDEWAYS), f"{name}: code to be scrolled sideways at {width} pixels"
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{name} is {wide} pixels wide on a screen of {width}"
         assert page.locator("h1:visible").count() and not page.troubles, (name, page.troubles)
