@@ -33,7 +33,7 @@ def names():
 
 def test_each_name_of_the_page_is_one_of_the_code():
     known, seen = names(), 0
-    for section in ("Diffusion", "Volume rendering", "Score distillation"):
+    for section in ("Diffusion", "Volume rendering", "Score distillation", "Encodings of a position"):
         for _, code, _ in rows(section):
             for piece in re.findall(r"`([^`]+)`", code):
                 for name in re.findall(r"[A-Za-z_]\w*", piece):
@@ -46,7 +46,7 @@ def test_each_name_of_the_page_is_one_of_the_code():
 def test_the_frozen_network_is_phi_and_what_is_trained_is_theta():
     meaning = {symbol: text for symbol, _, text in rows("Score distillation")}
     assert "field" in meaning[r"$\theta$"] and "frozen network" in meaning[r"$\phi$"]
-    said = re.search(r":label: eq-sds\n(.*?)```", PAGE, re.S).group(1)
+    said = re.search(r"```\{math\}\n(\\nabla_\\theta\\mathcal L_.*?)```", PAGE, re.S).group(1)
     formulas = [said, *("".join(EQUATIONS[number]["formula"]) for number in ("3.19", "3.20", "3.21"))]
     for formula in formulas:
         assert r"\varepsilon_\phi" in formula and r"\varepsilon_\theta" not in formula
