@@ -106,3 +106,22 @@ def test_the_reference_shows_formulas_units_and_defaults_as_they_are_written(boo
     assert ">>> weights(torch.tensor([0.0, float(" in radiance
     assert "threshold = 0.5: density below which a voxel is empty, in 1 / unit of length (1 / radius in a fit)" in runs
     assert "Alias for field number" not in radiance and "Range(words" not in runs
+
+
+def test_the_commands_of_the_thesis_have_counterparts_that_parse(monkeypatch):
+    """Each command of ours in the table is taken by the parser of the full profile, and its recipe is one."""
+    from dreamtext_lib.cli.main import parser
+
+    monkeypatch.setenv("DREAMTEXT_PROFILE", "full")
+    text = (ROOT / "book" / "run.md").read_text(encoding="utf-8").split("(commands-of-the-thesis)=")[1].split("## ")[1]
+    rows = re.findall(r"^\| `(.+?)` \| `dreamtext (.+?)` \|$", text, re.M)
+    assert [there.split()[0] for there, _ in rows] == [
+        "descriptor.py",
+        "main.py",
+        "main.py",
+        "stable_diffusion.py",
+        "main.py",
+    ]
+    for _, here in rows:
+        told = here.split()
+        assert parser(told).parse_args(told).command == told[0]
