@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..slugs import slug
 from .flags import add_fields, given
 from .learned import WORDS
-from .models import add_model, prior_of
+from .models import add_model, add_threads, on_threads, prior_of
 from .names import RUNS, new_folder, seed
 
 if TYPE_CHECKING:
@@ -50,11 +50,18 @@ def flags(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="run folder to write (default: runs/IMAGE-SEED)")
     parser.add_argument("--seed", type=seed, metavar="N", help="seed of all randomness (default 0)")
     add_model(parser)
+    add_threads(parser)
     add_fields(parser, named, {})
 
 
 def run(a: Namespace) -> int:
     """A sentence for an image, then the training of its words, with a bar, a preview and checkpoints."""
+    with on_threads(a):
+        return describe(a)
+
+
+def describe(a: Namespace) -> int:
+    """The description itself; its status."""
     run, folder, path = resumed(a) if a.resume else begun(a)
 
     from ..drive import drive, stopped
@@ -88,7 +95,20 @@ def resumed(a: Namespace) -> "tuple[Words, Path, list]":
     from ..capture.single import of_png
     from ..words.training import IMAGE, Words, read_words
 
-    names = ("image", "mask", "noun", "words", "vocabulary", "clip", "cache", "recipe", "out", "seed", "model")
+    names = (
+        "image",
+        "mask",
+        "noun",
+        "words",
+        "vocabulary",
+        "clip",
+        "cache",
+        "recipe",
+        "out",
+        "seed",
+        "model",
+        "threads",
+    )
     others = [name for name in names if getattr(a, name) is not None] + list(given(a, next(iter(recipes().values()))))
     if others:
         flag = "the image" if others[0] == "image" else f"--{others[0].replace('_', '-')}"

@@ -11,7 +11,7 @@ from ..slugs import slug
 from .export import mesh_or_none
 from .flags import add_fields, given
 from .learned import describe_first, teach, words_of
-from .models import add_engine, add_model, engine_of, note_strange_words, prior_of
+from .models import add_engine, add_model, add_threads, engine_of, note_strange_words, on_threads, prior_of
 from .names import RUNS, new_folder, seed
 from .photo import add_photo, photo_of
 from .watch import SecondFront, add_watch, watch_of
@@ -54,6 +54,7 @@ def flags(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, metavar="N", help="seed of all randomness (default 0)")
     add_model(parser)
     add_engine(parser)
+    add_threads(parser)
     add_watch(parser)
     add_photo(parser)
     add_fields(parser, named, FORMER)
@@ -70,7 +71,19 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
     usual = next(iter(named))
     changed = given(a, named[usual])
     if a.resume:
-        names = ("prompt", "recipe", "out", "seed", "model", "engine", "words", "image", "watch_fronts", "photo")
+        names = (
+            "prompt",
+            "recipe",
+            "out",
+            "seed",
+            "model",
+            "engine",
+            "words",
+            "image",
+            "watch_fronts",
+            "photo",
+            "threads",
+        )
         others = [name for name in names if getattr(a, name) is not None]
         if others or changed:
             name = (others or list(changed))[0].replace("_", "-")
@@ -88,6 +101,12 @@ def run(a: Namespace) -> int:
     """Text to 3-D with a bar, a preview that refreshes, checkpoints, and a report at the end."""
     if a.image and not a.resume and (status := describe_first(a)):
         return status
+    with on_threads(a):
+        return dream(a)
+
+
+def dream(a: Namespace) -> int:
+    """The dream itself; its status."""
     prompt, number, recipe, model, engine, folder, words = plan(a)
 
     from ..distillation.dream import Dream

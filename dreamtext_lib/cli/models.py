@@ -2,11 +2,15 @@
 
 import re
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..distillation.prior import LatentPrior
+
+MOST_THREADS = 1024
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -35,15 +39,53 @@ def engine_of(prior: "LatentPrior", engine: str) -> str:
     """Let that program answer for the prior's U-Net; its name. ValueError if ONNX Runtime is asked for and cannot."""
     if engine == "torch":
         return engine
+    import torch
+
     from ..distillation.graph import quicken
 
-    used = quicken(prior)
+    used = quicken(prior, torch.get_num_threads())
     if engine == "onnxruntime" and used != engine:
         raise ValueError(
             "--engine onnxruntime needs a model on the CPU in single precision, and the packages: pip install"
             " 'dreamtext[fast]'; or use --engine torch"
         )
     return used
+
+
+def add_threads(parser: ArgumentParser) -> None:
+    """The flag that says how many threads compute."""
+    words = (
+        "threads on a CPU (default 1, as in sweeps: hardly slower for models as small as these, and far faster on a"
+        " busy machine); only the same number gives the same result bit for bit"
+    )
+    parser.add_argument("--threads", type=count, metavar="N", help=words)
+
+
+@contextmanager
+def on_threads(a: Namespace) -> Iterator[None]:
+    """Compute on as many threads as the flag, or the record of the run to resume, says."""
+    import torch
+
+    from ..runs import read_record
+
+    threads, before = a.threads, torch.get_num_threads()
+    if a.resume:
+        with suppress(ValueError):  # whatever is wrong with the run is told where it is read
+            threads = read_record(a.resume).get("threads")
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
+        raise ValueError(f"the record in '{a.resume}' has threads {threads!r}; it must be in 1..{MOST_THREADS}")
+    torch.set_num_threads(threads or 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def count(text: str) -> int:
+    """A number of threads, as argparse takes a type."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
+        raise ArgumentTypeError(f"'{text}' is no whole number from 1 to {MOST_THREADS}")
+    return int(text)
 
 
 def note_strange_words(prompt: str, model: str) -> None:

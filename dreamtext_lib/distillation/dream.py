@@ -174,6 +174,7 @@ class Dream:
             "seed": self.seed,
             "model": self.model,
             "engine": getattr(self.prior, "engine", "torch"),
+            "threads": torch.get_num_threads(),
             "words": self.words,
             **self.notes,
         }

@@ -121,6 +121,7 @@ class Words:
     def save(self, folder: Path) -> None:
         """Write the record, the image and the checkpoint, from which the run goes on bit for bit."""
         about = {"source": self.source, "image": IMAGE, "seed": self.seed, "model": self.model}
+        about["threads"] = torch.get_num_threads()
         s = self.sentence
         parts = {"noun": s.noun, "descriptors": list(s.words), "article": s.article, "commas": s.commas}
         write_record(folder, "words", about | {"sentence": s.text} | parts, self.recipe.values())

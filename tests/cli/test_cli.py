@@ -10,6 +10,7 @@ import sys
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import torch
 import trimesh
 from commands import run
 from PIL import Image
@@ -190,3 +191,24 @@ def test_ctrl_c_in_the_first_step_saves_a_run_that_goes_on_and_a_second_one_leav
     status, _, err = run(capsys, "dream", "a red mug", "--out", folder, *SHORT)
     assert status == 130 and "stopped at step 1; go on with" in err
     assert read_run(folder)[0] == "a red mug" and runs.read_checkpoint(folder)[1] == 1
+
+
+def test_threads_are_those_of_the_flag_or_of_the_run_to_resume(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--recipe", "stable-dreamfusion", "--steps", "2", "--size", "8", "--samples", "8", "--out"]
+    before, seen = torch.get_num_threads(), []
+    monkeypatch.setattr("dreamtext_lib.cli.dream.finish", lambda *a: seen.append(torch.get_num_threads()))
+    assert cli.main(["dream", "a mug", *flags, "one"]) == 0
+    assert cli.main(["dream", "a mug", *flags, "two", "--threads", "2"]) == 0
+    assert cli.main(["dream", "--resume", "two"]) == 0
+    assert seen == [1, 2, 2] and torch.get_num_threads() == before
+    records = [json.loads((tmp_path / name / "recipe.json").read_text(encoding="utf-8")) for name in ("one", "two")]
+    assert [record["threads"] for record in records] == [1, 2]
+    capsys.readouterr()
+    assert run(capsys, "dream", "--resume", "two", "--threads", "1")[::2] == (1, wrong("drop --threads"))
+    status, _, err = run(capsys, "dream", "a mug", "--threads", "0")
+    assert status == 2 and "'0' is no whole number from 1 to 1024" in err
+
+
+def wrong(words):
+    return f"dreamtext: --resume goes on with a run as it was; {words}\n"
