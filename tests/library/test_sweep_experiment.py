@@ -30,6 +30,19 @@ def read(tmp_path, text):
     return read_experiment(path)
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLE.parent.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_experiment_that_is_kept_can_be_read(path):
+    experiment = read_experiment(path)
+    assert experiment.name == path.stem
+    assert len(jobs(experiment)) == len(experiment.recipes) * len(experiment.subjects) * len(experiment.seeds) > 0
+
+
+def test_the_arrows_differ_in_nothing_else():
+    recipes = read_experiment(EXAMPLE.parent / "arrows.toml").recipes
+    assert {r.score.arrow for r in recipes.values()} == {"sds", "csd", "sdi", "vsd", "perp-neg"} == {*recipes}
+    assert all(r.with_fields(arrow="sds") == RECIPES["toy"]["latent"] for r in recipes.values())
+
+
 def test_recipes_times_prompts_times_seeds(tmp_path):
     experiment = read(tmp_path, WHOLE)
     base = RECIPES["toy"]["stable-dreamfusion"]
