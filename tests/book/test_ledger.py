@@ -92,3 +92,8 @@ def test_the_ledger_of_figures_has_each_of_the_62_once():
     for name, heading in re.findall(r"notebooks/(\w+)`, \*(.+?)\*", text):
         cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
         assert any(f"# {heading}\n" in c.source + "\n" for c in cells), f"{name} has no section '{heading}'"
+
+
+def test_each_paper_is_listed_once():
+    keys = re.findall(r"^@\w+\{(.+),$", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.M)
+    assert len(keys) > 50 and len(keys) == len(set(keys))
