@@ -1,7 +1,7 @@
-"""The U-Net as an ONNX graph: the same answers from ONNX Runtime, which on a CPU takes about half of the time.
+"""U-Net and decoder as ONNX graphs: the same answers from ONNX Runtime, which on a CPU takes about half of the time.
 
-Score distillation asks for no gradient of the U-Net, so any program may answer. The graph is exported once for each set
-of weights, checked against PyTorch, and kept (`cache`). Without the packages onnx and onnxruntime PyTorch answers.
+Score distillation asks for no gradient of either, so any program may answer. A graph is exported once for each set of
+weights, checked against PyTorch, and kept (`cache`). Without the packages onnx and onnxruntime PyTorch answers.
 """
 
 import hashlib
@@ -11,9 +11,10 @@ import sys
 import warnings
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from ..runs import write_bytes
@@ -43,16 +44,60 @@ class Answer(nn.Module):
         return self.unet(x_t, t, states, return_dict=False)[0]
 
 
-def export(unet: UNet2DConditionModel, tokens: int) -> bytes:
-    """The ONNX graph of a U-Net on the CPU in single precision, for any number of latents."""
-    size, width = unet.config.sample_size, unet.config.cross_attention_dim
-    example = torch.zeros(2, unet.config.in_channels, size, size), torch.zeros(2).long(), torch.zeros(2, tokens, width)
-    names, file = ["x_t", "t", "states"], io.BytesIO()
+class Painter(nn.Module):
+    """A decoder of latents, which gives a tensor and not an object."""
+
+    def __init__(self, vae: AutoencoderKL):
+        super().__init__()
+        self.post_quant_conv, self.decoder = vae.post_quant_conv, vae.decoder
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, c, h, w) -> (B, 3, H, W)."""
+        return self.decoder(z if self.post_quant_conv is None else self.post_quant_conv(z))
+
+
+class Part(NamedTuple):
+    """A network that a graph can take the place of."""
+
+    name: str
+    module: nn.Module
+    example: tuple[Tensor, ...]  # what it is asked, for two latents
+
+    @property
+    def file(self) -> str:
+        """A name that is the same for the same weights."""
+        digest = hashlib.sha256(repr([tuple(v.shape[1:]) for v in self.example]).encode())
+        for name, tensor in self.module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return f"{self.name}-{digest.hexdigest()[:16]}.onnx"
+
+    def question(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The like of the example for `count` latents, drawn at random; whole numbers are time steps."""
+        return tuple(
+            torch.randn(count, *v.shape[1:], generator=generator)
+            if v.is_floating_point()
+            else torch.randint(1000, (count,), generator=generator)
+            for v in self.example
+        )
+
+
+def parts(prior: LatentPrior) -> tuple[Part, Part]:
+    """The U-Net and the decoder."""
+    c, size, width = (prior.unet.config[k] for k in ("in_channels", "sample_size", "cross_attention_dim"))
+    z, t, tokens = torch.zeros(2, c, size, size), torch.zeros(2).long(), prior.tokenizer.model_max_length
+    unet = Part("unet", Answer(prior.unet).eval(), (z, t, torch.zeros(2, tokens, width)))
+    return unet, Part("decoder", Painter(prior.vae).eval(), (z,))
+
+
+def export(part: Part) -> bytes:
+    """The ONNX graph of a network on the CPU in single precision, for any number of latents."""
+    names, file = [f"in_{i}" for i in range(len(part.example))], io.BytesIO()
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter by tracing is the old one; the new one takes twenty seconds
         torch.onnx.export(
-            Answer(unet).eval(),
-            example,
+            part.module,
+            part.example,
             file,
             dynamo=False,
             input_names=names,
@@ -62,8 +107,8 @@ def export(unet: UNet2DConditionModel, tokens: int) -> bytes:
     return file.getvalue()
 
 
-class GraphUNet:
-    """An exported U-Net: x_t (B, c, h, w), t (B,), states (B, L, C) -> (B, c, h, w), without gradient."""
+class Graph:
+    """An exported network: tensors, one row a latent, -> a tensor, without gradient."""
 
     def __init__(self, graph: bytes, threads: int = 1):
         import onnxruntime
@@ -74,45 +119,42 @@ class GraphUNet:
         options.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
-    def __call__(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
-        """The U-Net's answer."""
-        given = {"x_t": x_t.numpy(), "t": t.numpy(), "states": states.contiguous().numpy()}
-        return torch.from_numpy(self.session.run(None, given)[0])
-
-
-def name_of(unet: UNet2DConditionModel) -> str:
-    """A name that is the same for the same weights."""
-    digest = hashlib.sha256(repr(sorted(unet.config.items(), key=str)).encode())
-    for name, tensor in unet.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return f"unet-{digest.hexdigest()[:16]}.onnx"
+    def __call__(self, *given: Tensor) -> Tensor:
+        """The network's answer."""
+        named = {f"in_{i}": v.contiguous().numpy() for i, v in enumerate(given)}
+        return torch.from_numpy(self.session.run(None, named)[0])
 
 
 def quicken(prior: LatentPrior, threads: int = 1) -> str:
-    """Let ONNX Runtime answer for the prior's U-Net, where it can; which program answers: 'onnxruntime' or 'torch'.
+    """Let ONNX Runtime answer for the prior's U-Net and decoder; which program answers: 'onnxruntime' or 'torch'.
 
-    It can for a U-Net on the CPU in single precision, if the packages are there. The first time the graph is exported,
-    which takes some seconds. Raises ValueError if the graph's answer is not PyTorch's.
+    It can for networks on the CPU in single precision, if the packages are there. The first time the graphs are
+    exported, which takes some seconds. Raises ValueError if the answer of one is not PyTorch's.
     """
     if prior.device.type != "cpu" or prior.dtype != torch.float32 or not at_hand():
         return "torch"
-    path, tokens = cache() / name_of(prior.unet), prior.tokenizer.model_max_length
-    if (network := kept(path, prior, threads)) is None:
-        graph = export(prior.unet, tokens)
-        network = GraphUNet(graph, threads)
-        compare(network, prior, tokens)
-        with suppress(OSError):  # no place to keep it: it serves this run
-            write_bytes(path, graph)
-    prior.network, prior.engine = network, "onnxruntime"
+    prior.network, prior.painter = (graph_of(part, threads) for part in parts(prior))
+    prior.engine = "onnxruntime"
     return prior.engine
 
 
-def kept(path: Path, prior: LatentPrior, threads: int) -> GraphUNet | None:
-    """The graph that was kept in a file; None if there is none, or a damaged one: then it is exported anew."""
+def graph_of(part: Part, threads: int) -> Graph:
+    """The graph of a network: the kept one, or, if there is none or a damaged one, a fresh one, which is kept."""
+    path = cache() / part.file
+    if (graph := kept(path, part, threads)) is None:
+        made = export(part)
+        graph = Graph(made, threads)
+        compare(graph, part)
+        with suppress(OSError):  # no place to keep it: it serves this run
+            write_bytes(path, made)
+    return graph
+
+
+def kept(path: Path, part: Part, threads: int) -> Graph | None:
+    """The graph that was kept in a file; None if there is none, or a damaged one."""
     try:
-        graph = GraphUNet(path.read_bytes(), threads)
-        compare(graph, prior, prior.tokenizer.model_max_length)
+        graph = Graph(path.read_bytes(), threads)
+        compare(graph, part)
     except (OSError, ValueError):
         return None
     except Exception as error:  # the runtime's own errors have no common base
@@ -133,16 +175,14 @@ def at_hand() -> bool:
 
 
 @torch.no_grad()
-def compare(graph: GraphUNet, prior: LatentPrior, tokens: int) -> None:
+def compare(graph: Graph, part: Part) -> None:
     """Raise ValueError unless the graph answers as PyTorch does, to `NEAR`, for one latent and for three."""
-    unet, generator = prior.unet, torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     for count in (1, 3):
-        x = torch.randn(count, unet.config.in_channels, *(unet.config.sample_size,) * 2, generator=generator)
-        t = torch.randint(1000, (count,), generator=generator)
-        states = torch.randn(count, tokens, unet.config.cross_attention_dim, generator=generator)
-        off = (graph(x, t, states) - unet(x, t, states).sample).abs().max().item()
+        question = part.question(count, generator)
+        off = (graph(*question) - part.module(*question)).abs().max().item()
         if not off < NEAR:
             raise ValueError(
-                f"the exported U-Net is off by {off:.2g} from PyTorch's; use --engine torch, and tell us which versions"
-                " of onnx and onnxruntime are installed"
+                f"the exported {part.name} is off by {off:.2g} from PyTorch's; use --engine torch, and tell us which"
+                " versions of onnx and onnxruntime are installed"
             )

@@ -54,7 +54,7 @@ class LatentPrior:
         self.vae, self.unet = (m.eval().requires_grad_(False) for m in (pipeline.vae, pipeline.unet))
         self.text_encoder, self.tokenizer = pipeline.text_encoder.eval().requires_grad_(False), pipeline.tokenizer
         self.device, self.dtype = self.unet.device, self.unet.dtype
-        self.engine = "torch"  # what answers for the U-Net
+        self.engine = "torch"  # what answers for the U-Net and the decoder
         self.alpha_bar = pipeline.scheduler.alphas_cumprod.float().to(self.device)
         self.pixels = self.unet.config.sample_size * 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.kind = pipeline.scheduler.config.prediction_type
@@ -89,7 +89,11 @@ class LatentPrior:
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in 0..1 of scaled latents."""
-        return (self.vae.decode(latents / self.vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)
+        return (self.painter(latents / self.vae.config.scaling_factor) / 2 + 0.5).clamp(0, 1)
+
+    def painter(self, latents: Tensor) -> Tensor:
+        """The decoder's answer as it is. Another program may take its place (`graph.quicken`)."""
+        return self.vae.decode(latents).sample
 
     def eps(self, x_t: Tensor, t: Tensor, states: Tensor) -> Tensor:
         """The U-Net's noise; a velocity is turned into noise first."""

@@ -32,7 +32,11 @@ def test_the_graph_answers_as_pytorch_does_and_is_kept(own, tmp_path, monkeypatc
     with torch.no_grad():
         wanted = [own.eps(*question(n)) for n in (1, 2, 5)]
     assert graph.quicken(own) == "onnxruntime"
-    (file,) = (tmp_path / "kept").iterdir()
+    file = next((tmp_path / "kept").glob("unet-*.onnx"))
+    assert len([*(tmp_path / "kept").iterdir()]) == 2
+    z = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(own.decode(z), load_prior(resolve("tiny")).decode(z), atol=2e-5, rtol=0)
+    assert not hasattr(own.painter, "__func__")
     for n, answer in zip((1, 2, 5), wanted):
         torch.testing.assert_close(own.eps(*question(n)), answer, atol=2e-5, rtol=0)
         assert torch.equal(own.eps(*question(n)), own.eps(*question(n)))
@@ -41,7 +45,7 @@ def test_the_graph_answers_as_pytorch_does_and_is_kept(own, tmp_path, monkeypatc
     assert graph.quicken(again) == "onnxruntime" and file.stat().st_mtime_ns == made
     other = load_prior(resolve("tiny"))
     other.unet.conv_out.bias.data += 1
-    assert graph.quicken(other) == "onnxruntime" and len([*(tmp_path / "kept").iterdir()]) == 2
+    assert graph.quicken(other) == "onnxruntime" and len([*(tmp_path / "kept").iterdir()]) == 3
     shift = other.eps(*question(2)) - wanted[1]
     torch.testing.assert_close(shift, torch.ones_like(shift), atol=1e-4, rtol=0)
 
@@ -49,26 +53,28 @@ def test_the_graph_answers_as_pytorch_does_and_is_kept(own, tmp_path, monkeypatc
 def test_a_damaged_file_is_exported_anew(own, tmp_path, monkeypatch):
     monkeypatch.setenv("DREAMTEXT_CACHE", str(tmp_path))
     graph.quicken(own)
-    (file,) = tmp_path.iterdir()
+    file, other = tmp_path.glob("unet-*.onnx"), tmp_path.glob("decoder-*.onnx")
+    (file,), (other,) = file, other
+    made = other.stat().st_mtime_ns
     whole, last = file.read_bytes(), own.unet.conv_out.bias.numpy().tobytes()
     for damaged in (b"", whole[: len(whole) // 2], whole.replace(last, bytes(len(last)))):
         assert damaged != whole
         file.write_bytes(damaged)
         assert graph.quicken(load_prior(resolve("tiny"))) == "onnxruntime"
-        assert file.read_bytes() == whole
+        assert file.read_bytes() == whole and other.stat().st_mtime_ns == made
 
 
 def test_a_graph_of_other_weights_is_noticed(own, monkeypatch, tmp_path):
     monkeypatch.setenv("DREAMTEXT_CACHE", str(tmp_path))
     true = graph.export
 
-    def wrong(unet, tokens):
-        made = true(unet, tokens)
-        unet.conv_out.bias.data += 0.01
+    def wrong(part):
+        made = true(part)
+        own.unet.conv_out.bias.data += 0.01
         return made
 
     monkeypatch.setattr(graph, "export", wrong)
-    with pytest.raises(ValueError, match=r"the exported U-Net is off by 0\.01 from PyTorch's; use --engine torch"):
+    with pytest.raises(ValueError, match=r"the exported unet is off by 0\.01 from PyTorch's; use --engine torch"):
         graph.quicken(own)
     assert not [*tmp_path.iterdir()] and own.network.__func__ is type(own).network
 
