@@ -16,6 +16,7 @@ from docutils import nodes
 NUMBER, TAG = re.compile(r"\((\d\.\d{1,2})\)"), re.compile(r"\\tag\{(\d\.\d{1,2})\}")
 LEDGER, GLOSSARY = "book/equations", "book/glossary"
 EQUATIONS = Path(__file__).with_name("equations.yml")
+VERBS = ("judge", "score")  # what looks like their plural is more often what someone does
 PLAIN = (nodes.paragraph, nodes.entry, nodes.caption, nodes.emphasis, nodes.strong, nodes.term, nodes.inline)
 CLOSED = (nodes.reference, nodes.title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 
@@ -78,8 +79,8 @@ def link(app: Any, doctree: nodes.document, page: str) -> None:
     pattern, met = one_of(words), set()
 
     def once(match: re.Match) -> nodes.reference | None:
-        word = next(w for w in words if same(w, match[0]))
-        if word in met:
+        word = next((w for w in words if same(w, match[0])), None)
+        if word is None or word in met:
             return None
         met.add(word)
         return to(app, page, GLOSSARY, words[word][0], match[0], "term", words[word][1])
@@ -148,7 +149,7 @@ def same(word: str, found: str) -> bool:
     >>> same("latent", "Latents"), same("KL", "kl"), same("ray", "array")
     (True, False, False)
     """
-    forms = (word, f"{word}s")
+    forms = (word,) if word in VERBS else (word, f"{word}s")
     return found in forms or (word.islower() and found.lower() in forms)
 
 

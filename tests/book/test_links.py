@@ -18,7 +18,7 @@ $$x=1\tag{3.1}$$
 """
 SECOND = r"""# Second
 
-As (3.1) says, and (3.2) too, the judge is right. The judge is asked twice.
+As (3.1) says, and (3.2) too, CLIP judges, and the judge is right. The judge is asked twice.
 
 $$y=2\tag{3.2}$$
 
