@@ -2,7 +2,8 @@
 (() => {
   "use strict";
   const BOXES =
-    ".bd-content :is(div.math, mjx-container, pre, .pst-scrollable-table-container, .output.text_html, .widget-subarea)";
+    ".bd-content :is(div.math, mjx-container, pre, .pst-scrollable-table-container, .widget-subarea," +
+    " .output.text_html, .output.text_html > div)";
 
   function mark(box) {
     if (box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible") {
