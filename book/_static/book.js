@@ -30,3 +30,50 @@
     document.querySelectorAll(BOXES).forEach((box) => observer.observe(box)); /* tells each once, and when it changes */
   });
 })();
+
+/* Films, which are animated pictures: a button stops each and lets it go on. Where less motion is asked for they stand still. */
+(() => {
+  "use strict";
+
+  function still(film) {
+    const canvas = document.createElement("canvas");
+    canvas.width = film.naturalWidth;
+    canvas.height = film.naturalHeight;
+    canvas.getContext("2d").drawImage(film, 0, 0); /* the first frame */
+    canvas.className = "film";
+    canvas.style.cssText = film.style.cssText;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", film.alt);
+    return canvas;
+  }
+
+  function equip(film) {
+    const box = document.createElement("span"), button = document.createElement("button");
+    let canvas = null;
+    box.className = "film-box";
+    button.type = "button";
+    button.className = "film-button";
+    film.replaceWith(box);
+    box.append(film, button);
+
+    function show(moving) {
+      if (moving && canvas) {
+        canvas.replaceWith(film);
+        canvas = null;
+      } else if (!moving && !canvas) {
+        film.replaceWith((canvas = still(film)));
+      }
+      button.textContent = moving ? "\u23f8" : "\u25b6";
+      button.setAttribute("aria-label", `${moving ? "pause" : "play"}: ${film.alt}`);
+    }
+
+    button.addEventListener("click", () => show(canvas !== null));
+    show(!matchMedia("(prefers-reduced-motion: reduce)").matches);
+  }
+
+  addEventListener("load", () => {
+    for (const film of document.querySelectorAll("img.film")) {
+      film.decode().then(() => equip(film), () => {});
+    }
+  });
+})();

@@ -62,6 +62,11 @@ box = trimesh.creation.box((1, 0.6, 0.4))
 box.visual.vertex_colors = np.tile([[200, 30, 30, 255], [30, 30, 200, 255]], (4, 1)).astype(np.uint8)
 MeshViewer.from_mesh(box, alt="a box", turn=False)
 """
+FILM = """
+from dreamtext_lib.viewing.film import Film
+moving = np.zeros((4, 40, 40, 3)); moving[0, ..., 0] = moving[1, ..., 1] = moving[2, ..., 2] = 1
+Film(moving, alt="a film of colours", fps=10)
+"""
 TURNING = 'MeshViewer.from_mesh(box, alt="a turning box")'
 NO_WEBGL = """
 const get = HTMLCanvasElement.prototype.getContext;
@@ -82,7 +87,7 @@ def site(tmp_path_factory, build_book):
     (source / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
     cells = [
         nbformat.v4.new_markdown_cell("# A page\n\n$$\\bar\\alpha_t=\\prod_s\\alpha_s$$"),
-        *(nbformat.v4.new_code_cell(code.strip()) for code in (WIDGETS, MESH, TURNING)),
+        *(nbformat.v4.new_code_cell(code.strip()) for code in (WIDGETS, MESH, TURNING, FILM)),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     from nbclient import NotebookClient
@@ -197,6 +202,29 @@ def test_a_mesh_turns_by_itself_unless_less_motion_was_asked_for(page, site, tmp
     page.wait_for_timeout(1000)
     moved = np.abs(shot(canvas, tmp_path / "b.png") - before).mean()
     assert moved == 0 if motion == "reduce" else moved > 1
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_a_film_can_be_stopped_and_stands_still_where_less_motion_is_asked_for(browser, site, motion, tmp_path):
+    context = browser.new_context(viewport={"width": 1100, "height": 900}, reduced_motion=motion)
+    page = context.new_page()
+    page.goto(site.as_uri())
+    button = page.locator(".film-button")
+    button.wait_for(timeout=30_000)
+
+    def moves():
+        shots = []
+        for i in range(4):
+            shots.append(shot(page.locator(".film-box .film"), tmp_path / f"{i}.png"))
+            page.wait_for_timeout(130)
+        return any(np.abs(a - shots[0]).mean() > 5 for a in shots[1:])
+
+    stands = motion == "reduce"
+    assert button.get_attribute("aria-label") == f"{'play' if stands else 'pause'}: a film of colours"
+    assert moves() != stands and page.locator("canvas[aria-label='a film of colours']").count() == stands
+    button.click()
+    assert moves() == stands and button.get_attribute("aria-label").startswith("pause" if stands else "play")
+    context.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
