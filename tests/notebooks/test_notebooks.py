@@ -35,6 +35,12 @@ def test_a_notebook_is_committed_as_it_ran(path):
 
 
 @pytest.mark.parametrize("path", SEEN)
+def test_a_chapter_begins_with_its_number(path):
+    first = nbformat.read(path, as_version=4).cells[0].source
+    assert first.startswith(f"# {int(path.stem[:2])}. "), first.splitlines()[0]
+
+
+@pytest.mark.parametrize("path", SEEN)
 def test_a_chapter_says_how_long_it_took_and_keeps_to_its_time(path):
     printed = "".join(o.get("text", "") for c in cells(path) for o in c.outputs)
     minutes, seconds = re.search(r"the whole chapter ran in (\d+) min (\d\d) s on \d thread", printed).groups()
