@@ -7,6 +7,7 @@ entry, and shows the definition when the pointer rests on it.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +137,10 @@ def to(app: Any, page: str, target: str, place: str, text: str, kind: str, title
     return node
 
 
-def known() -> set[str]:
+@cache
+def known() -> frozenset[str]:
     """The numbers of all equations."""
-    if not hasattr(known, "numbers"):
-        known.numbers = {str(entry["id"]) for entry in yaml.safe_load(EQUATIONS.read_text(encoding="utf-8"))}
-    return known.numbers
+    return frozenset(str(entry["id"]) for entry in yaml.safe_load(EQUATIONS.read_text(encoding="utf-8")))
 
 
 def same(word: str, found: str) -> bool:

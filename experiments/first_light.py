@@ -1,6 +1,6 @@
 """Fourteen prompts, one a class, dreamed with one recipe and one seed; the judge's table and a contact sheet.
 
-`python -m experiments.first_light --out DIR` takes about fifteen minutes on one core. Runs that are finished are kept,
+`python -m experiments.first_light --out DIR` takes about ten minutes on one core. Runs that are finished are kept,
 so it goes on where it was stopped.
 """
 

@@ -1,4 +1,4 @@
-"""U-Net and decoder as ONNX graphs: the same answers from ONNX Runtime, which on a CPU takes about half of the time.
+"""U-Net and decoder as ONNX graphs: the same answers from ONNX Runtime, in half to two thirds of the time on a CPU.
 
 Score distillation asks for no gradient of either, so any program may answer. A graph is exported once for each set of
 weights, checked against PyTorch, and kept (`cache`). Without the packages onnx and onnxruntime PyTorch answers.
