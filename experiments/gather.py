@@ -1,0 +1,117 @@
+"""Takes what a sweep has done so far into the book: its table, and small pictures of its first seed.
+
+`python -m experiments.gather FOLDER...` reads the jobs that came to their end in each folder of `dreamtext sweep` and
+writes, NAME being the sweep's name,
+
+book/measured/NAME.csv           a line for each job: recipe, subject, seed, steps, its scores; in the sweep's order
+book/measured/NAME/RECIPE.webp   a row for each prompt, first seed: twelve views, every 30 degrees from the front
+book/measured/NAME/fronts.webp   a row for each recipe: the front of every prompt and seed
+
+Seconds are left out: the runs of a sweep share their machine, so their times say little about a recipe.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from dreamtext_lib.cli.finished import finished
+from dreamtext_lib.radiance.cameras import turntable
+from dreamtext_lib.runs import write_json
+from dreamtext_lib.sweep.experiment import read_experiment
+from dreamtext_lib.sweep.table import write_csv
+from dreamtext_lib.viewing.pictures import pixels, write_picture
+
+MEASURED = Path("book/measured")
+VIEWS, SIZE, SMALL = 12, 64, 48  # views of a turn; pixels of a view, and of a front
+
+Done = dict[tuple[str, str, int], tuple[Path, dict[str, Any]]]  # recipe, subject, seed -> its folder and its row
+
+
+def done(folder: Path, about: str) -> Done:
+    """All jobs of a sweep's folder that have a row without an error."""
+    found = {}
+    for path in sorted(folder.glob("*/*/row.json")):
+        job = json.loads((path.parent / "job.json").read_text(encoding="utf-8"))
+        row = json.loads(path.read_text(encoding="utf-8"))["row"]
+        if "error" not in row:
+            found[job["recipe"], job[about], job["seed"]] = (path.parent, row)
+    return found
+
+
+def lines(rows: Done, about: str) -> list[dict[str, Any]]:
+    """One line a job, all with the same columns."""
+    names = dict.fromkeys(name for _, row in rows.values() for name in row if name != "seconds")
+    return [
+        {"recipe": recipe, about: subject, "seed": seed} | {name: row.get(name) for name in names}
+        for (recipe, subject, seed), (_, row) in rows.items()
+    ]
+
+
+def turn(run: Path) -> np.ndarray:
+    """Twelve views of a run side by side: (SIZE, VIEWS * SIZE, 3), whole numbers to 255."""
+    return np.concatenate(pixels(finished(run).volume.pictures(turntable(VIEWS), SIZE)), 1)
+
+
+def front(run: Path) -> Image.Image:
+    """The first of the four views that a job left."""
+    with Image.open(run / "views.webp") as picture:
+        gap = (picture.height - SIZE) // 2
+        view = picture.convert("RGB").crop((gap, gap, gap + SIZE, gap + SIZE))
+    return view.resize((SMALL, SMALL), Image.Resampling.LANCZOS)
+
+
+def pictures(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
+    """Write the turns of the recipes that are not there yet, and the sheet of all fronts."""
+    index = json.loads((home / "index.json").read_text("utf-8")) if (home / "index.json").exists() else {}
+    for recipe in tqdm(recipes, file=sys.stderr, disable=not sys.stderr.isatty()):
+        have = [s for s in subjects if (recipe, s, seeds[0]) in rows]
+        if have and index.get(recipe) != have:
+            write_picture(
+                Image.fromarray(np.concatenate([turn(rows[recipe, s, seeds[0]][0]) for s in have])),
+                home / f"{recipe}.webp",
+            )
+            index[recipe] = have
+    sheet = Image.new("RGB", (SMALL * len(subjects) * len(seeds), SMALL * len(recipes)), "white")
+    for row, recipe in enumerate(recipes):
+        for i, (subject, seed) in enumerate((subject, seed) for subject in subjects for seed in seeds):
+            if (recipe, subject, seed) in rows:
+                sheet.paste(front(rows[recipe, subject, seed][0]), (i * SMALL, row * SMALL))
+    write_picture(sheet, home / "fronts.webp")
+    write_json(home / "index.json", index | {"fronts": {"recipes": recipes, "subjects": subjects, "seeds": seeds}})
+
+
+def gather(folder: Path, file: Path, measured: Path = MEASURED) -> Mapping[str, int]:
+    """Write table and pictures of a sweep; how many jobs of each recipe were there. Raises ValueError if none was."""
+    experiment = read_experiment(file)
+    rows = done(folder, experiment.about)
+    order = [(r, s, i) for r in experiment.recipes for s in experiment.subjects for i in experiment.seeds]
+    rows = {key: rows[key] for key in order if key in rows}
+    if not rows:
+        raise ValueError(f"'{folder}' holds no finished job of '{experiment.name}'")
+    measured.mkdir(parents=True, exist_ok=True)
+    write_csv(lines(rows, experiment.about), measured / f"{experiment.name}.csv")
+    recipes = [r for r in experiment.recipes if any(key[0] == r for key in rows)]
+    if experiment.kind == "dream":
+        (measured / experiment.name).mkdir(exist_ok=True)
+        pictures(rows, recipes, experiment.subjects, experiment.seeds, measured / experiment.name)
+    return {r: sum(key[0] == r for key in rows) for r in recipes}
+
+
+def main() -> None:
+    """Take the named folders in; the file of each is experiments/sweeps/NAME.toml."""
+    parser = ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folders", type=Path, nargs="+")
+    for folder in parser.parse_args().folders:
+        for recipe, count in gather(folder, Path("experiments/sweeps") / f"{folder.name}.toml").items():
+            print(f"{folder.name}: {recipe}: {count}")
+
+
+if __name__ == "__main__":
+    main()

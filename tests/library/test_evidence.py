@@ -1,0 +1,92 @@
+"""What sweeps measured, gathered into the book and shown in a chapter."""
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+from dreamtext_lib.evaluation.effect import read_table
+from dreamtext_lib.lessons import evidence
+from experiments.gather import gather
+
+EXPERIMENT = """
+name = "trial"
+kind = "image"
+images = ["mug", "castle 1"]
+seeds = 2
+[recipes.plain-words]
+[recipes.dreamtext]
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    (tmp_path / "trial.toml").write_text(EXPERIMENT, encoding="utf-8")
+    for recipe, lift in (("dreamtext", 0.25), ("plain-words", 0.0)):
+        for i, image in enumerate(("castle 1", "mug")):
+            for seed in (0, 1):
+                home = tmp_path / "trial" / recipe / f"{i}-{seed}"
+                home.mkdir(parents=True)
+                job = {"recipe": recipe, "image": image, "seed": seed}
+                row = {"steps": 9, "seconds": 3.5, "class_share": 0.5 + lift + 0.1 * seed}
+                (home / "job.json").write_text(json.dumps(job), encoding="utf-8")
+                (home / "row.json").write_text(json.dumps({"score": {}, "row": row}), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_sweep_is_gathered_in_the_order_of_its_file_without_times_and_failures(sweep):
+    bad = sweep / "trial" / "dreamtext" / "1-1" / "row.json"
+    bad.write_text(json.dumps({"score": {}, "row": {"error": "it broke"}}), encoding="utf-8")
+    counts = gather(sweep / "trial", sweep / "trial.toml", sweep)
+    assert counts == {"plain-words": 4, "dreamtext": 3}
+    lines = read_table(sweep / "trial.csv")
+    assert [(line["recipe"], line["image"], line["seed"]) for line in lines[:3]] == [
+        ("plain-words", "mug", "0"),
+        ("plain-words", "mug", "1"),
+        ("plain-words", "castle 1", "0"),
+    ]
+    assert "seconds" not in lines[0] and lines[1]["class_share"] == "0.6"
+
+
+def test_a_sweep_without_a_finished_job_is_refused(sweep):
+    with pytest.raises(ValueError, match="holds no finished job of 'trial'"):
+        gather(sweep / "nothing", sweep / "trial.toml", sweep)
+
+
+def test_every_run_is_a_dot_and_the_mean_has_its_interval(sweep, monkeypatch):
+    gather(sweep / "trial", sweep / "trial.toml", sweep)
+    monkeypatch.setattr(evidence, "MEASURED", sweep)
+    lines = evidence.measured("trial")
+    figure, axis = plt.subplots()
+    evidence.dots(axis, lines, {"plain-words": "plain", "dreamtext": "learned"}, "class_share")
+    heights = sorted(float(y) for points in axis.collections[:2] for _, y in getattr(points, "get_offsets", list)())
+    assert heights == pytest.approx([0.5, 0.5, 0.6, 0.6])
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["plain", "learned"]
+    plt.close(figure)
+    (row,) = evidence.effects(lines, [("words that learn", "plain-words", "dreamtext")], {"class_share": "+.2f"})
+    assert row == ["words that learn", "+0.25 (+0.25 to +0.25) *"]
+    with pytest.raises(ValueError, match="no table 'other'"):
+        evidence.measured("trial", "other")
+
+
+def test_pictures_of_runs_are_cut_from_their_sheets(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "MEASURED", tmp_path)
+    home = tmp_path / "trial"
+    home.mkdir()
+    sheet = np.zeros((2 * 64, 12 * 64, 3), np.uint8)
+    sheet[64:, 3 * 64 : 4 * 64] = 200  # the second prompt, the fourth view
+    Image.fromarray(sheet).save(home / "base.webp", lossless=True)
+    small = np.zeros((2 * 48, 3 * 48, 3), np.uint8)
+    small[48:, 48:96] = 100  # the second recipe, the second run
+    Image.fromarray(small).save(home / "fronts.webp", lossless=True)
+    index = {"base": ["a", "b"], "fronts": {"recipes": ["base", "other"], "subjects": ["a"], "seeds": [0, 1, 2]}}
+    (home / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    prompts, frames = evidence.turns("trial", "base")
+    assert prompts == ["a", "b"] and frames.shape == (2, 12, 64, 64, 3)
+    assert frames[1, 3].min() == 200 and frames.astype(int).sum() == 200 * 64 * 64 * 3
+    runs = evidence.fronts("trial")
+    assert runs["other"].shape == (3, 48, 48, 3) and runs["other"][1].min() == 100 and runs["base"].max() == 0
+    with pytest.raises(ValueError, match="no pictures of 'other'"):
+        evidence.turns("trial", "other")
