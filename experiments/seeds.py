@@ -1,0 +1,57 @@
+"""How much the seeds differ, claim C16: dreams beside pictures of the same model, and beside true toys.
+
+`python -m experiments.seeds FOLDER` takes the runs of a sweep's folder (experiments/sweeps/components.toml), and writes
+book/measured/seeds.json: for each prompt, the mean distance 1 - cos of the judge's vectors between two results seen
+from one camera (`evaluation.diversity`), over five dreams of each of two recipes, five pictures that the flat model
+draws for each camera's view word, and five members of the true family. Eight cameras, every 45 degrees.
+
+The rule stands in experiments/rules.md: C16 holds if dreams differ less than pictures and less than the true family.
+Each is a mean of differences over the prompts, and holds by itself if its interval leaves out 0.
+"""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from dreamtext_lib.cli.finished import finished
+from dreamtext_lib.evaluation.diversity import diversity, sampled_frames, true_frames
+from dreamtext_lib.evaluation.effect import interval
+from dreamtext_lib.evaluation.fronts import look_at, turn
+from dreamtext_lib.evaluation.views import load_judge
+from dreamtext_lib.runs import write_json
+from dreamtext_lib.toybox.prompts import words_of
+from dreamtext_lib.zoo import resolve
+from experiments.gather import MEASURED, done
+
+RECIPES = ("base", "fitfusion")
+EVERY, SEEDS = 3, 5  # of the cameras of a turn; results of each kind
+
+
+def main() -> None:
+    """Measure the distances of all prompts and write them."""
+    parser = ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=MEASURED / "seeds.json")
+    a = parser.parse_args()
+    runs, judge, cameras, found = done(a.folder, "prompt"), load_judge(), turn()[::EVERY], {}
+    prompts = list(dict.fromkeys(prompt for recipe, prompt, _ in runs if recipe in RECIPES))
+    for prompt in tqdm(prompts, file=sys.stderr, disable=not sys.stderr.isatty()):
+        frames = {
+            "drawn": sampled_frames(resolve("tiny"), prompt, cameras, SEEDS),
+            "true": true_frames(words_of(prompt), cameras, SEEDS),
+        }
+        for recipe in RECIPES:
+            volumes = [finished(runs[recipe, prompt, seed][0]).volume for seed in range(SEEDS)]
+            frames[recipe] = torch.stack([look_at(volume, cameras).frames for volume in volumes])
+        found[prompt] = {name: round(diversity(judge, f), 4) for name, f in frames.items()}
+    write_json(a.out, found)
+    for recipe in RECIPES:
+        for other in ("drawn", "true"):
+            print(f"{recipe} - {other}: {interval([d[recipe] - d[other] for d in found.values()]):+.3f}")
+
+
+if __name__ == "__main__":
+    main()
