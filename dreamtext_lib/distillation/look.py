@@ -24,6 +24,7 @@ class View(NamedTuple):
     seen: Rendered  # the B S S rays behind them, without the wall
     cameras: Cameras
     shading: Shading
+    averted: Tensor | None = None  # (B S S,) 0..1 how far normals turn away; None where no normals were asked for
 
 
 def look(volume: Volume, recipe: Recipe, fraction: float, draw: Draw) -> View:
@@ -38,10 +39,11 @@ def look(volume: Volume, recipe: Recipe, fraction: float, draw: Draw) -> View:
     if isinstance(volume.field, LatentGrid):
         return look_at_latents(volume, v, cameras, o, d, draw)
     seen = volume.render(o.reshape(-1, 3), d.reshape(-1, 3), v.samples, draw("samples"))  # B S S rays
-    rgb = lit(volume, recipe.light, shading, seen, o, draw("light"))  # (B S S, 3)
+    rgb, normal = lit(volume, recipe.light, shading, seen, o, draw("light"))  # (B S S, 3)
     wall = v.background_min + (v.background_max - v.background_min) * torch.rand(v.batch, 1, 1, generator=draw("wall"))
     image = composite(rgb, seen.opacity, wall.to(rgb).expand_as(o).reshape(-1, 3))
-    return View(image.view(v.batch, v.size, v.size, 3).permute(0, 3, 1, 2), seen, cameras, shading)
+    averted = None if normal is None else turned_away(seen.opacity, normal, d.reshape(-1, 3))
+    return View(image.view(v.batch, v.size, v.size, 3).permute(0, 3, 1, 2), seen, cameras, shading, averted)
 
 
 def look_at_latents(
@@ -83,10 +85,28 @@ def choose_shading(light: Light, fraction: float, generator: torch.Generator) ->
 
 def lit(
     volume: Volume, light: Light, shading: Shading, seen: Rendered, origins: Tensor, generator: torch.Generator
-) -> Tensor:
-    """The rays' colours under a lamp near each camera, premultiplied (N, 3); origins (B, N / B, 3)."""
+) -> tuple[Tensor, Tensor | None]:
+    """The rays' colours under a lamp near each camera, premultiplied (N, 3), and normals (N, 3) if they were needed.
+
+    origins (B, N / B, 3).
+    """
     if shading == "albedo":
-        return seen.rgb
+        return seen.rgb, None
     place = origins[:, 0] + light.lamp_lift * origins.new_tensor([0, 0, 1])  # (B, 3)
     lamp = sample_light(place, generator, spread=light.lamp_spread)[:, None].expand_as(origins).reshape(-1, 3)
-    return shade(shading, seen.rgb, seen.opacity, surface_normals(volume.field, seen), lamp, ambient=light.ambient)
+    normal = surface_normals(volume.field, seen)
+    return shade(shading, seen.rgb, seen.opacity, normal, lamp, ambient=light.ambient), normal
+
+
+def turned_away(opacity: Tensor, normal: Tensor, direction: Tensor) -> Tensor:
+    """How far the surface that a ray meets turns its back to the camera: A max(0, n . d)^2 (Verbin et al. 2022).
+
+    opacity A (N,) is held fixed; normal n and direction d (N, 3), d from the camera into the scene -> (N,) in 0..1. A
+    visible surface faces the camera, n . d < 0, and costs nothing. There is one normal a ray here, where the ray is
+    expected to end; the source has one a sample.
+
+    >>> d = torch.tensor([[0.0, 0.0, -1.0]])  # looking down
+    >>> turned_away(torch.ones(1), -d, d), turned_away(torch.ones(1), d, d)
+    (tensor([0.]), tensor([1.]))
+    """
+    return opacity.detach() * (normal * direction).sum(-1).clamp(min=0) ** 2

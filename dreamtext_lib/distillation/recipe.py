@@ -121,6 +121,7 @@ class Regular(Settings):
     opacity_weight: Weight = 0.02  # of the mean of sqrt(opacity^2 + 0.01) (4.3.4)
     entropy_weight: Weight = 0.05  # of the mean entropy of opacity, in nats; rises linearly from 0 to this
     manifold_weight: Weight = 10.0  # of the mean squared gap between a view and its reconstruction (ours)
+    orientation_weight: Weight = 0.0  # of the mean of A max(0, n . d)^2 in shaded views: surfaces face the camera
     photo_weight: Weight = 0.0  # of the mean squared gap to a photograph from its camera (RealFusion)
     mask_weight: Weight = 0.0  # of the mean squared gap between opacity and the photograph's outline (RealFusion)
 
@@ -168,8 +169,8 @@ TOY_FITFUSION = Recipe().with_fields(size=64, guidance=10.0, steps=1000)
 # latents to those of pictures, so less guidance is better: at 10 the roofs of castles turned into greens of no render.
 TOY_LATENT = Recipe().with_fields(space="latents", size=16, guidance=5.0, steps=1000, manifold_weight=0.0)
 
-# The settings of the thesis' text, and those of its code where the text is silent. Not there: the term for the
-# orientation of normals, to which the code gives a weight of 1e-2, and cameras that look up from below the horizon.
+# The settings of the thesis' text, and those of its code where the text is silent. Not there: cameras that look up from
+# below the horizon.
 FULL_BASE = Recipe(
     steps=10_000,
     score=Score(guidance=100.0, t_max_late=980),
@@ -200,6 +201,7 @@ FULL_BASE = Recipe(
     regular=Regular(
         opacity_weight=0.0,
         entropy_weight=1e-4 * PER_ENTRY / log(2),  # the code's 1e-4, of an entropy in bits beside a sum
+        orientation_weight=1e-2 * PER_ENTRY,  # the code's 1e-2, beside a sum
         manifold_weight=0.0,
     ),
 )

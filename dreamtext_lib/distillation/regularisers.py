@@ -15,6 +15,8 @@ def regulariser(weights: Regular, prior: Prior, view: View, z: Tensor, fraction:
     opacity = view.seen.opacity.clamp(DECIDED, 1 - DECIDED)  # (R,)
     loss = weights.opacity_weight * presence(opacity)
     loss = loss + weights.entropy_weight * fraction * entropy(opacity).mean()
+    if weights.orientation_weight > 0 and view.averted is not None:
+        loss = loss + weights.orientation_weight * view.averted.mean()
     if weights.manifold_weight > 0:
         loss = loss + weights.manifold_weight * manifold(prior, view.rgb, z)
     return loss

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dreamtext_lib.distillation.look import choose_shading, lit, look
+from dreamtext_lib.distillation.look import choose_shading, lit, look, turned_away
 from dreamtext_lib.distillation.recipe import Light, Recipe, Regular
 from dreamtext_lib.distillation.regularisers import entropy, manifold, presence, regulariser
 from dreamtext_lib.radiance.cameras import orbit, rays
@@ -85,14 +85,44 @@ def test_the_lamp_stands_where_the_recipe_says():
     o, d = rays(camera)
     seen = v.render(o.reshape(-1, 3), d.reshape(-1, 3), 64)
     at_camera = Light(ambient=0.0, lamp_lift=0.0, lamp_spread=0.0)
-    bright = lit(v, at_camera, "textureless", seen, o, torch.Generator()).view(33, 33, 3)
+    bright = lit(v, at_camera, "textureless", seen, o, torch.Generator())[0].view(33, 33, 3)
     assert bright[16, 16].min() > 0.9 and (bright[16, 10] - bright[16, 22]).abs().max() < 0.02
-    above = lit(v, Light(ambient=0.0, lamp_lift=3.0, lamp_spread=0.0), "textureless", seen, o, torch.Generator())
+    above = lit(v, Light(ambient=0.0, lamp_lift=3.0, lamp_spread=0.0), "textureless", seen, o, torch.Generator())[0]
     above = above.view(33, 33, 3)
     assert above[16, 16, 0] == pytest.approx(0.5**0.5, abs=0.08) and above[12, 16, 0] > above[20, 16, 0] + 0.2
-    dim = lit(v, Light(ambient=0.5, lamp_lift=3.0, lamp_spread=0.0), "lambertian", seen, o, torch.Generator())
+    dim = lit(v, Light(ambient=0.5, lamp_lift=3.0, lamp_spread=0.0), "lambertian", seen, o, torch.Generator())[0]
     expected = (0.5 + 0.5 * above[16, 16, 0]) * v.field.colour.detach()
     torch.testing.assert_close(dim.view(33, 33, 3)[16, 16].detach(), expected, atol=0.01, rtol=0.01)
+
+
+def test_surfaces_that_face_the_camera_cost_nothing_and_others_by_their_angle():
+    d = torch.tensor([[0.0, 0.0, -1.0]]).expand(4, 3)  # looking down
+    n = torch.tensor([[0, 0, 1.0], [1.0, 0, 0], [0, 0.8, -0.6], [0, 0, -1.0]])
+    opacity = torch.tensor([1.0, 1.0, 0.5, 0.5], requires_grad=True)
+    cost = turned_away(opacity, n, d)
+    torch.testing.assert_close(cost, torch.tensor([0.0, 0.0, 0.18, 0.5]))
+    assert not cost.requires_grad  # it bends surfaces and makes nothing transparent
+
+
+def test_the_term_of_orientation_counts_in_shaded_views_alone():
+    class Bowl(Ball):  # dense outside and thin inside, where normals look away from a camera outside
+        def __init__(self):
+            super().__init__()
+            self.push = torch.nn.Parameter(torch.tensor(1.0))
+
+        def density(self, points):
+            return self.push * 4.0 * points.norm(dim=-1).clamp(max=0.9)
+
+    v, weights = Volume(Bowl(), None, 1.0), Regular(opacity_weight=0, entropy_weight=0, manifold_weight=0)
+    for light, there in (("albedo_share", False), ("textureless_share", True)):
+        r = PLAIN.with_fields(albedo_until=0.0, **{"albedo_share": 0.0, light: 1.0})
+        view = look(v, r, 0.5, draws())
+        assert (view.averted is not None) == there
+        loss = regulariser(weights.with_fields(orientation_weight=2.0), None, view, None, 0.5)
+        assert loss.item() == pytest.approx(2 * view.averted.mean().item() if there else 0.0)
+    assert loss.item() > 0.01
+    (slope,) = torch.autograd.grad(loss, v.field.push)
+    assert slope.isfinite() and slope != 0
 
 
 def test_entropy_is_least_where_a_ray_is_decided():
