@@ -18,7 +18,7 @@ from dreamtext_lib.zoo.make import Budget, Zoo
 from dreamtext_lib.zoo.negatives import KINDS, kind
 from dreamtext_lib.zoo.scores import NEW_COLOURS, plain_objects, sample_labels, samples
 from dreamtext_lib.zoo.train_clip import change_one, fits, leave_out
-from dreamtext_lib.zoo.training import train
+from dreamtext_lib.zoo.training import average, schedule, train
 from dreamtext_lib.zoo.zeroshot import COLUMNS, NOTHING, ZeroShot, sentence
 
 # What the shipped weights must hold on pictures made here. The card has the figures on the full held-out set.
@@ -197,3 +197,38 @@ def test_models_are_trained_further(tmp_path):
         json.loads((tmp_path / run / "tiny/vae/config.json").read_text(encoding="utf-8")) for run in ("first", "second")
     ]
     assert configs[0]["scaling_factor"] == configs[1]["scaling_factor"]
+
+
+def test_the_schedule_of_rates_is_transformers_after_its_warm_up():
+    from transformers import get_wsd_schedule
+
+    steps = 400
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = get_wsd_schedule(optimiser, 100, steps // 2, num_training_steps=steps, min_lr_ratio=0.02)
+    rates = [schedule(step / steps, step) for step in range(steps)]
+    assert rates[0] == pytest.approx(0.01) and rates[49] == pytest.approx(0.5)  # linear, from 1/100 in the first step
+    for step in range(steps):
+        if step >= 100:
+            assert theirs.get_last_lr()[0] == pytest.approx(rates[step], abs=1e-9), step
+        optimiser.step()
+        theirs.step()
+
+
+def test_the_moving_average_of_weights_is_that_of_diffusers():
+    from diffusers.training_utils import EMAModel
+
+    generator = torch.Generator().manual_seed(0)
+    net, mine = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    mine.load_state_dict(net.state_dict())
+    theirs = EMAModel(net.parameters(), decay=0.5)
+    for step in range(12):
+        with torch.no_grad():
+            for p in net.parameters():
+                p.add_(torch.randn(p.shape, generator=generator))
+        average(mine, net, step, 0.5)
+        theirs.step(net.parameters())
+        if step == 0:  # theirs copies the first, ours takes 1/10 of what was there into it
+            theirs.shadow_params = [p.detach().clone() for p in mine.parameters()]
+        else:
+            for a, b in zip(mine.parameters(), theirs.shadow_params):
+                torch.testing.assert_close(a.detach(), b)
