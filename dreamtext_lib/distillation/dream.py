@@ -19,7 +19,7 @@ from ..runs import COLOURS, pack, read_checkpoint, read_record, stream, unpack, 
 from .ending import decoded, ending, fresh_latents
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
-from .photo import Photo, photo_loss
+from .photo import Photo, photo_loss, target_of
 from .prior import Prior
 from .prompts import view_states
 from .recipe import Recipe
@@ -63,6 +63,7 @@ def distil(
     The seed, the step and the purpose fix all random numbers of a step; the generator may be left and made anew.
     """
     r, rates = recipe, falling(optimiser, recipe.descent, recipe.steps, start)
+    target = None if photo is None else target_of(photo, volume, prior, r.views)
     for step in range(start, r.steps):
         draw, fraction, clock = partial(stream, seed, step), step / r.steps, Clock(prior.device)
         view = look(volume, r, fraction, draw)
@@ -79,8 +80,8 @@ def distil(
         clock.lap()
 
         loss = injected(z.float(), gradient) / len(z) + regulariser(r.regular, prior, view, z, fraction)
-        if photo is not None:
-            loss = loss + photo_loss(r.regular, photo, volume, prior, r.views, draw)
+        if target is not None:
+            loss = loss + photo_loss(r.regular, target, volume, r.views, draw)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         lost = mend(optimiser)

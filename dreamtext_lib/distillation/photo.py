@@ -58,28 +58,45 @@ class Photo(NamedTuple):
         return cls(tensors["picture"], tensors["mask"], *numbers)
 
 
-def photo_loss(weights: Regular, photo: Photo, volume: Volume, prior: Prior, views: Views, draw: Draw) -> Tensor:
+class Target(NamedTuple):
+    """What the rays of a photograph's camera should meet: N rays, in the field's own c channels."""
+
+    origins: Tensor  # (N, 3)
+    directions: Tensor  # (N, 3)
+    colours: Tensor  # (N, c) of the photograph: rgb or, for a field of latents, its latents
+    mask: Tensor  # (N,) in 0..1, 1 where the thing is
+    wall: Tensor  # (c,) what stands behind the thing
+
+
+@torch.no_grad()
+def target_of(photo: Photo, volume: Volume, prior: Prior, views: Views) -> Target:
+    """A photograph as views of the recipe's `size` S see it, N = S S; that of a field of latents is encoded here."""
+    o, d = (r[0].to(volume.device) for r in rays(photo.camera.sized(views.size)))  # (N, 3)
+    mask = small(photo.mask[None, None], views.size)[0, 0].reshape(-1).to(volume.device)  # (N,)
+    if isinstance(volume.field, LatentGrid):
+        colours = prior.encode_image(photo.picture[None].to(volume.device)).float()  # (1, c, S, S)
+        share = (photo.wall - views.background_min) / max(views.background_max - views.background_min, 1e-6)
+        wall = torch.lerp(*volume.field.walls, share)
+    else:
+        colours = small(photo.picture[None], views.size).to(volume.device)  # (1, 3, S, S)
+        wall = o.new_full((3,), photo.wall)
+    return Target(o, d, colours[0].flatten(1).t(), mask, wall)
+
+
+def photo_loss(weights: Regular, target: Target, volume: Volume, views: Views, draw: Draw) -> Tensor:
     """photo_weight mean(m (x - y)^2) / mean(m) + mask_weight mean((o - m)^2), with gradients to the field.
 
     x: what the volume shows to the photo's camera, y: the photo, m: its outline, o: the opacity; all (S, S) of the
     recipe's `size`, x and y of three colours each or, for a field of latents, of c latents. A mean over the thing alone
     does not depend on how large it is. `draw` gives the generator of the samples. Source: RealFusion, eq. 6 and 7.
     """
-    camera = photo.camera.sized(views.size)
-    o, d = (r[0].to(volume.device) for r in rays(camera))  # (S S, 3)
-    mask = small(photo.mask[None, None], views.size)[0, 0].reshape(-1).to(volume.device)  # (S S,)
+    o, d, generator = target.origins, target.directions, draw("photo samples")
     if isinstance(volume.field, LatentGrid):
         field = Matte(volume.field.features)
-        seen = render_rays(
-            field, None, o, d, samples=views.samples, radius=volume.radius, generator=draw("photo samples")
-        )
-        target = prior.encode_image(photo.picture[None].to(volume.device)).float()  # (1, c, S, S)
-        share = (photo.wall - views.background_min) / max(views.background_max - views.background_min, 1e-6)
-        wall = torch.lerp(*volume.field.walls, share)
+        seen = render_rays(field, None, o, d, samples=views.samples, radius=volume.radius, generator=generator)
     else:
-        seen = volume.render(o, d, views.samples, draw("photo samples"))
-        target, wall = small(photo.picture[None], views.size).to(volume.device), o.new_full((3,), photo.wall)
-    return compared(weights, seen, wall, target[0].flatten(1).t(), mask)
+        seen = volume.render(o, d, views.samples, generator)
+    return compared(weights, seen, target.wall, target.colours, target.mask)
 
 
 def compared(weights: Regular, seen: Rendered, wall: Tensor, target: Tensor, mask: Tensor) -> Tensor:

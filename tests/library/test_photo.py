@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dreamtext_lib.distillation.dream import Dream
-from dreamtext_lib.distillation.photo import FILE, Photo, compared, photo_loss, small
+from dreamtext_lib.distillation.photo import FILE, Photo, compared, photo_loss, small, target_of
 from dreamtext_lib.distillation.recipe import RECIPES, Regular
 from dreamtext_lib.radiance.rendering import Rendered
 from dreamtext_lib.runs import stream, write_tensors
@@ -42,12 +42,12 @@ def test_pictures_get_smaller_by_means():
 @pytest.mark.parametrize("recipe", [LATENT, COLOURS], ids=["latents", "colours"])
 def test_it_pulls_the_view_of_its_camera_towards_it(prior, recipe):
     """Without the score: gradient steps on the loss alone bring that view near, and cover what the outline covers."""
-    dream, photo = Dream("a mug", prior, recipe, 0, photo=a_photo()), a_photo()
-    weights, v = Regular(photo_weight=1.0, mask_weight=1.0), recipe.views
+    dream, v = Dream("a mug", prior, recipe, 0, photo=a_photo()), recipe.views
+    weights, target = Regular(photo_weight=1.0, mask_weight=1.0), target_of(a_photo(), dream.volume, prior, v)
     optimiser = torch.optim.Adam(dream.volume.field.parameters(), lr=3e-2)
     losses = []
     for step in range(60):
-        loss = photo_loss(weights, photo, dream.volume, prior, v, lambda purpose, step=step: stream(0, step, purpose))
+        loss = photo_loss(weights, target, dream.volume, v, lambda purpose, step=step: stream(0, step, purpose))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -67,6 +67,16 @@ def test_a_dream_with_a_photograph_goes_on_bit_for_bit(prior, tmp_path):
     other = Dream("a mug", prior, LATENT, 3, photo=a_photo(azimuth=120.0))
     list(other.run())
     assert not all(map(torch.equal, whole.volume.field.parameters(), other.volume.field.parameters()))
+
+
+def test_the_photograph_is_encoded_once(prior, monkeypatch):
+    """In a field of latents nothing else is: its walls and its palette are encoded when the dream is made."""
+    dream, encoded, own = Dream("a mug", prior, LATENT, 0, photo=a_photo()), [], prior.encode_image
+    monkeypatch.setattr(prior, "encode_image", lambda rgb: encoded.append(rgb.clone()) or own(rgb))
+    assert len(list(dream.run())) == 3 and len(encoded) == 1
+    assert torch.equal(encoded[0][0], a_photo().picture)
+    target = target_of(a_photo(), dream.volume, prior, LATENT.views)
+    assert torch.equal(target.colours, own(a_photo().picture[None])[0].flatten(1).t())
 
 
 def test_a_photograph_and_its_weights_go_together(prior):
