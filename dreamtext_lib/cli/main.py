@@ -17,6 +17,7 @@ COMMANDS = {  # each is a file of this folder with `flags(parser)` and `run(argu
     "reconstruct": "find the cameras of a video or of photographs (COLMAP)",
     "fit": "fit a radiance field to pictures with cameras (transforms.json)",
     "sweep": "run recipes x prompts x seeds side by side (Ray), into one table",
+    "compare": "put what sweeps made side by side on one page, turning, with scores",
     "view": "look at a run from all sides, in a browser on this machine",
     "export": "write the mesh of a run",
     "score": "score a dream against the truth of its prompt, where the toybox knows it",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EVERY = 50  # steps between checkpoints
 PICTURE = "views.webp"  # in a job's folder: four views, for the sheet of the sweep
+TURN = "turn.webp"  # in a job's folder: a turn, for pages that compare jobs
+AROUND, SIDE, LARGEST = 24, 96, 60_000  # views of a turn, pixels a side of each, bytes of the file
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,20 @@ def dream(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
         raise KeyboardInterrupt
     volume = run.finish(home)
     write_picture(contact_sheet(volume.pictures(turntable(4)), columns=4), home / PICTURE)
+    write_turn(volume, home / TURN)
     return {"steps": run.step, "seconds": seconds(home), **row_of(run.prompt, volume, Scoring(**job["score"]))}
+
+
+def write_turn(volume: "Volume", path: Path) -> None:
+    """Write a turn around a volume, once in two seconds, as an animated WebP; more coarsely if it would be large."""
+    from ..radiance.cameras import turntable
+    from ..viewing.film import write_webp
+
+    frames = volume.pictures(turntable(AROUND), SIDE)
+    for quality in (75, 50, 25, 5, 0):
+        write_webp(frames, path, fps=AROUND / 2, quality=quality)
+        if path.stat().st_size <= LARGEST:
+            return
 
 
 def row_of(prompt: str, volume: "Volume", scoring: Scoring) -> dict[str, float | bool | None]:

@@ -1,7 +1,7 @@
 """The folder of a sweep: one folder a job, in which `job.json` says what it is and `row.json` that it is done.
 
 SWEEP/experiment.toml  table.csv  sheet.jpg
-SWEEP/RECIPE/PROMPT-SEED/  job.json  recipe.json  log.jsonl  checkpoint.safetensors  views.webp  row.json
+SWEEP/RECIPE/PROMPT-SEED/  job.json  recipe.json  log.jsonl  checkpoint.safetensors  views.webp  turn.webp  row.json
 """
 
 import json

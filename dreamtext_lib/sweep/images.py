@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..distillation.recipe import TOY_LATENT, Recipe
 from ..settings import Settings
 from ..words.recipe import TOY, WordsRecipe
-from .dreams import EVERY, PICTURE, judge, line, prior_of, seconds
+from .dreams import EVERY, PICTURE, TURN, judge, line, prior_of, seconds, write_turn
 
 if TYPE_CHECKING:
     from ..distillation.photo import Photo
@@ -102,6 +102,7 @@ def image(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
     volume = run.finish(home / DREAM)
     pictures = [shown, *volume.pictures(turntable(4))]
     write_picture(contact_sheet(pictures, columns=5), home / PICTURE)
+    write_turn(volume, home / TURN)
     alike = likeness(volume, one.thing, shown, one.camera, judge())
     scores = asdict(evaluate(volume, one.thing, judge())) | asdict(alike)
     rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in scores.items()}

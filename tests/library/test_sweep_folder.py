@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
+import torch
 from PIL import Image
 
 from dreamtext_lib.cli.sweep import words
@@ -18,7 +19,7 @@ from dreamtext_lib.evaluation.evaluate import Row
 from dreamtext_lib.evaluation.likeness import Likeness
 from dreamtext_lib.evaluation.truth import exact, family
 from dreamtext_lib.runs import read_tensors
-from dreamtext_lib.sweep.dreams import PICTURE, Scoring, dream, row_of
+from dreamtext_lib.sweep.dreams import LARGEST, PICTURE, TURN, Scoring, dream, row_of, write_turn
 from dreamtext_lib.sweep.experiment import Experiment, jobs
 from dreamtext_lib.sweep.folder import SPARE, check_room, rows_there, work
 from dreamtext_lib.sweep.images import METHODS, image
@@ -156,6 +157,8 @@ def test_a_dream_is_a_row_with_a_picture_and_goes_on_where_it_was_stopped(tmp_pa
     assert list(row) == ["steps", "seconds", *(field.name for field in fields(Row)), "recognised"]
     assert row["steps"] == 2 and row["seconds"] > 0 and 0 <= row["class_share"] <= 1
     assert 0 < (tmp_path / "whole" / PICTURE).stat().st_size < 20_000
+    with Image.open(tmp_path / "whole" / TURN) as turn:
+        assert turn.size == (96, 96) and turn.info["loop"] == 0
     assert dream(whole, tmp_path / "whole") == row  # nothing was left to do, and the seconds are those of the log
 
     from dreamtext_lib.distillation.dream import Dream
@@ -167,6 +170,12 @@ def test_a_dream_is_a_row_with_a_picture_and_goes_on_where_it_was_stopped(tmp_pa
     dream(halved, tmp_path / "at once")
     (one, _), (two, _) = (read_tensors(tmp_path / name / "checkpoint.safetensors") for name in ("halved", "at once"))
     assert one.keys() == two.keys() and all(one[name].equal(two[name]) for name in one)
+
+
+def test_a_turn_is_small_whatever_it_shows(tmp_path):
+    noise = torch.rand(24, 96, 96, 3, generator=torch.Generator().manual_seed(0))  # the hardest to pack
+    write_turn(SimpleNamespace(pictures=lambda cameras, size: noise), tmp_path / TURN)
+    assert 10_000 < (tmp_path / TURN).stat().st_size <= LARGEST
 
 
 def test_scores_are_those_against_the_truth_where_a_prompt_has_one():
