@@ -24,6 +24,7 @@ USUAL = {"toy": ("clip", "toy"), "full": ("openai/clip-vit-base-patch32", "full"
 VIEWS = ("front", "side", "back", "overhead")
 ROUGH, FINE = 12, 25  # DDIM steps of samples on the way, and at the end
 INVERSION = "textual_inversion.safetensors"
+CHANGES = "pytorch_lora_weights.safetensors"  # by which diffusers finds them in a folder
 
 
 def recipes() -> "Mapping[str, WordsRecipe]":
@@ -224,7 +225,10 @@ def finish(run: "Words", folder: Path) -> None:
     if run.step < run.recipe.steps:
         print(f"stopped to learn at step {run.step} of {run.recipe.steps}")
     print(f"{folder / WORDS}: {run.rows.what}")
-    if learns != "embedding":  # which is no word
+    if learns == "low-rank":
+        save_rows(folder / CHANGES, run.sentence, run.rows)
+        print(f"{folder / CHANGES}: for diffusers; the prompt is '{run.sentence.text}'")
+    elif learns != "embedding":  # which is no word
         save_inversion(folder / INVERSION, run.sentence, run.rows, run.prior, learns)
         print(f"{folder / INVERSION}: for diffusers; the prompt is '{new_prompt(run.sentence, learns)}'")
     print(f"go on with: dreamtext dream --words '{folder}'")

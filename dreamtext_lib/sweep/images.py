@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..distillation.recipe import TOY_LATENT, Recipe
 from ..settings import Settings
-from ..words.recipe import TOY, WordsRecipe
+from ..words.recipe import LOW_RANK, TOY, WordsRecipe
 from .dreams import EVERY, PICTURE, TURN, judge, line, prior_of, seconds, write_turn
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ DREAMTEXT = Method()
 METHODS = {
     "dreamtext": DREAMTEXT,
     "plain-words": Method(trained=False),
+    "low-rank": Method(words=LOW_RANK),
 }  # by name; others are changed fields of these
 
 
@@ -90,15 +91,17 @@ def image(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
             words.load(home / WORDS)
         if not drive(words, home / WORDS, every=method.words.look_every, line=spent, bar=nothing, quiet=True):
             raise KeyboardInterrupt
+        if method.words.learns == "low-rank":
+            prior = plain(name)  # a graph would not know that the U-Net has changed
         read, trained = words.rows.read_by(prior), seconds(home / WORDS)
     weights = method.dream.regular
     photo = photo_of(one) if weights.photo_weight or weights.mask_weight else None
     with read:
         run = Dream(found.sentence.text, prior, method.dream, job["seed"], name, photo=photo)
-    if (home / DREAM / "checkpoint.safetensors").exists():
-        run.load(home / DREAM)
-    if not drive(run, home / DREAM, every=EVERY, line=line, bar=nothing, quiet=True):
-        raise KeyboardInterrupt
+        if (home / DREAM / "checkpoint.safetensors").exists():
+            run.load(home / DREAM)
+        if not drive(run, home / DREAM, every=EVERY, line=line, bar=nothing, quiet=True):
+            raise KeyboardInterrupt
     volume = run.finish(home / DREAM)
     pictures = [shown, *volume.pictures(turntable(4))]
     write_picture(contact_sheet(pictures, columns=5), home / PICTURE)

@@ -6,6 +6,7 @@ new word, which stands for all descriptors and the commas between them, and chan
 """
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ..distillation.prior import LatentPrior
 from ..runs import read_tensors, write_tensors
+from .low_rank import LowRank, is_low_rank, put_changes
 from .recipe import Learns
 from .rows import Embedding, Piece, Rows, ids_of, told
 from .sentence import Sentence
@@ -25,11 +27,18 @@ class Learned(NamedTuple):
 
     sentence: str  # with the words that learned
     pieces: list[Piece]
-    moved: Tensor  # (K, C) in single precision; of a whole embedding, without pieces, (1, L, C)
+    moved: Tensor  # (K, C) in single precision; of a whole embedding, without pieces, (1, L, C); of no row, (0, 0)
+    changes: Mapping[str, Tensor] = {}  # of the U-Net, where that learned
 
 
-def save_rows(path: Path, sentence: Sentence, rows: Rows | Embedding) -> None:
-    """Write the moved rows, their pieces and the sentence, or the sentence and its embedding, as safetensors."""
+def save_rows(path: Path, sentence: Sentence, rows: Rows | Embedding | LowRank) -> None:
+    """Write as safetensors the sentence with its moved rows and their pieces, its embedding, or the U-Net's changes.
+
+    Changes have the names of diffusers' own files: `pipe.load_lora_weights(path)` of a plain pipeline reads them.
+    """
+    if isinstance(rows, LowRank):
+        write_tensors(path, {name: v.float().cpu() for name, v in rows.tensors.items()}, {"sentence": sentence.text})
+        return
     if isinstance(rows, Embedding):
         write_tensors(path, {"embedding": rows.moved.float().cpu()}, {"sentence": sentence.text})
         return
@@ -40,7 +49,10 @@ def save_rows(path: Path, sentence: Sentence, rows: Rows | Embedding) -> None:
 def read_rows(path: Path) -> Learned:
     """What `save_rows` wrote. Raises ValueError, in one sentence, if it is not there or holds something else."""
     tensors, about = read_tensors(path)
-    if "embedding" in tensors:
+    changes = tensors if is_low_rank(tensors) else {}
+    if changes:
+        rows, tokens, places, fine = torch.zeros(0, 0), [], [], True
+    elif "embedding" in tensors:
         rows, tokens, places = tensors["embedding"], [], []
         fine = rows.ndim == 3 and len(rows) == 1
     else:
@@ -49,17 +61,21 @@ def read_rows(path: Path) -> Learned:
         fine = fine and len(rows) == len(tokens) == len(places)
     if not (fine and isinstance(about.get("sentence"), str)):
         raise ValueError(f"'{path}' holds no learned words; another program wrote it")
-    if not rows.isfinite().all():
-        raise ValueError(f"'{path}' holds rows that are not finite; learn the words again")
-    return Learned(about["sentence"], [Piece(*pair) for pair in zip(tokens, places)], rows)
+    if not all(values.isfinite().all() for values in (rows, *changes.values())):
+        raise ValueError(f"'{path}' holds numbers that are not finite; learn the words again")
+    return Learned(about["sentence"], [Piece(*pair) for pair in zip(tokens, places)], rows, changes)
 
 
 @torch.no_grad()
 def put_rows(prior: LatentPrior, learned: Learned) -> None:
     """Put learned rows in the place of the text encoder's own; a whole embedding in that of all texts but ''.
 
-    Raises ValueError if its tokens are others, or its rows are of another width or, of an embedding, number.
+    Changes of the U-Net are added to its weights. Raises ValueError if the prior's tokens are others, its rows are of
+    another width or, of an embedding, number, or its U-Net has other weights.
     """
+    if learned.changes:
+        put_changes(prior, learned.changes)
+        return
     table = prior.text_encoder.get_input_embeddings().weight
     if learned.moved.ndim == 3:
         if learned.moved.shape[1:] != (states := prior.encode_text([""])).shape[1:]:

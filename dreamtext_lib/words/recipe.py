@@ -6,16 +6,14 @@ from typing import Literal
 from ..settings import Count, Grey, Positive, Settings, Share, Time, Weight, Whole, ordered
 
 Commas = Literal["between", "all", "none"]
-Learns = Literal["descriptors", "noun", "embedding"]
+Learns = Literal["descriptors", "noun", "embedding", "low-rank"]
 
 
 @dataclass(frozen=True)
 class Search(Settings):
     """How a sentence is looked for."""
 
-    commas: Commas = (
-        "between"  # commas: between descriptors, as captions of the toybox; all, as the thesis; none, as its code
-    )
+    commas: Commas = "between"  # commas: between descriptors, as in the toybox; all, as the thesis; none, as its code
     article: Literal["fitting", "tried"] = "fitting"  # a or an: as the next word asks, or both tried and held
     nouns_describe: bool = True  # whether nouns may be descriptors too, as in the thesis' code
     longest: Count = 15  # words at most, the noun among them
@@ -50,7 +48,8 @@ class Augment(Settings):
 class WordsRecipe(Settings):
     """The settings of one description: the search and the training (5.2, 6.1.10). The defaults are the tiny models'."""
 
-    learns: Learns = "descriptors"  # what is trained: rows of the descriptors, of the noun, or the whole embedding
+    learns: Learns = "descriptors"  # what is trained: rows of descriptors, of the noun, the embedding, or the U-Net
+    rank: Count = 4  # of the changes of the U-Net, where it learns
     steps: Count = 600  # gradient steps at most
     batch: Count = 4  # augmented copies of the image a step, each with a time and noise of its own
     rate: Positive = 1e-2  # Adam's step
@@ -86,12 +85,16 @@ THESIS = WordsRecipe(
     augment=Augment(),
 )
 
+# As DreamBooth has it, by low-rank changes: the network learns to draw what the sentence calls by its plain words.
+LOW_RANK = TOY.with_fields(learns="low-rank", rate=1e-3)
+
 RECIPES = {
     "toy": {
         "words": TOY,
         "one-word": TOY.with_fields(longest=2),
         "noun": TOY.with_fields(learns="noun", longest=1),
         "embedding": TOY.with_fields(learns="embedding"),
+        "low-rank": LOW_RANK,
         "thesis": THESIS,
     },
     "full": {"thesis": THESIS},

@@ -16,6 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 from ..distillation.prior import LatentPrior
 from ..radiance.cameras import VIEW_WORDS
+from ..runs import stream
+from .low_rank import LowRank
 from .recipe import Learns
 from .sentence import Sentence
 
@@ -116,6 +118,10 @@ def told(moved: Tensor, own: Callable[..., Tensor], texts: list[str], *, gradien
     return torch.cat([moved.to(none) if text else none for text in texts])
 
 
-def learner(prior: LatentPrior, sentence: Sentence, learns: Learns) -> Rows | Embedding:
-    """What learns: the rows of descriptors or of the noun, or the whole embedding."""
+def learner(
+    prior: LatentPrior, sentence: Sentence, learns: Learns, *, rank: int = 4, seed: int = 0
+) -> Rows | Embedding | LowRank:
+    """What learns: rows of descriptors or of the noun, the whole embedding, or changes of the U-Net, of that rank."""
+    if learns == "low-rank":
+        return LowRank(prior, rank, stream(seed, 0, "low rank"))
     return Embedding(prior, sentence) if learns == "embedding" else Rows(prior, sentence, learns)

@@ -16,6 +16,7 @@ from ..distillation.prior import LatentPrior
 from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_bytes, write_record, write_tensors
 from .augment import augmented
 from .losses import fit_loss, stay_loss, words_loss
+from .low_rank import LowRank
 from .recipe import WordsRecipe
 from .rows import Embedding, Rows, learner
 from .sentence import Sentence
@@ -40,7 +41,7 @@ class Record(NamedTuple):
 class Words:
     """Rows on their way to one image, and all that a checkpoint needs.
 
-    picture (3, S, S) in 0..1, on a wall of the recipe's grey. Nothing but `rows.moved` is ever changed.
+    picture (3, S, S) in 0..1, on a wall of the recipe's grey. Nothing but the parameters of `rows` is ever changed.
     Raises ValueError if no piece of the sentence can learn, or if the sentence is too long for the model.
     """
 
@@ -57,8 +58,8 @@ class Words:
     ):
         self.picture, self.sentence, self.prior, self.recipe, self.seed = picture, sentence, prior, recipe, seed
         self.model, self.source, self.step = model, source, 0
-        self.rows = learner(prior, sentence, recipe.learns)
-        self.optimiser = torch.optim.Adam([self.rows.moved], lr=recipe.rate)
+        self.rows = learner(prior, sentence, recipe.learns, rank=recipe.rank, seed=seed)
+        self.optimiser = torch.optim.Adam(self.rows.parameters(), lr=recipe.rate)
         self.watch = torch.tensor([torch.inf, 0.0])  # the least held loss so far, and looks since
         self.anchor = prior.encode_text([sentence.base.text])  # tau_b, (1, L, C)
 
@@ -85,20 +86,22 @@ class Words:
             self.optimiser.zero_grad(set_to_none=True)
             loss = words_loss(fit, stay, fit_weight=r.fit_weight, stay_weight=r.stay_weight)
             (scale * loss).backward()
-            self.rows.moved.grad /= scale
+            for learns in self.rows.parameters():
+                learns.grad /= scale
             broken = mend(self.optimiser)
             self.optimiser.step()
             self.step += 1
             if self.step % r.look_every == 0 or self.step == r.steps:
                 held = self.look()
-            culprit = "" if not broken else "the gradient of the rows" if fit.isfinite() else "the loss"
+            culprit = "" if not broken else "the gradient of what learns" if fit.isfinite() else "the loss"
             yield Record(self.step, fit.item(), stay.item(), held, broken, culprit, clock.lap())
 
     def losses(self, z: Tensor, t: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
         """(5.2) and (5.3) for latents z (B, c, h, w), times (B,) and noise; 0 for (5.3) where it has no weight."""
         x_t = add_noise(z, eps, self.prior.alpha_bar[t])
         states = self.rows.states(self.prior, [self.sentence.text], gradient=torch.is_grad_enabled())  # (1, L, C)
-        predicted = self.prior.eps(x_t, t, states.expand(len(z), -1, -1))
+        with self.rows.read_by(self.prior):
+            predicted = self.prior.eps(x_t, t, states.expand(len(z), -1, -1))
         if not self.recipe.stay_weight:
             return fit_loss(predicted, eps), torch.zeros((), device=z.device)
         with torch.no_grad():
@@ -145,7 +148,7 @@ def read_words(folder: Path) -> tuple[dict, Sentence, WordsRecipe]:
 
 def samples(
     prior: LatentPrior,
-    rows: Rows | Embedding,
+    rows: Rows | Embedding | LowRank,
     texts: list[str],
     *,
     guidance: float = 4.0,
@@ -153,12 +156,13 @@ def samples(
     seed: int = 0,
 ) -> Tensor:
     """Pictures (N, S, S, 3) in 0..1 of texts read with the rows, by the pipeline's sampler; guidance: s of (3.8)."""
-    made = prior.pipeline(
-        prompt_embeds=rows.states(prior, texts),
-        negative_prompt_embeds=prior.encode_text([""]).expand(len(texts), -1, -1),
-        guidance_scale=guidance + 1,  # diffusers' g
-        num_inference_steps=steps,
-        generator=torch.Generator(prior.device).manual_seed(seed),
-        output_type="np",
-    )
+    with rows.read_by(prior):
+        made = prior.pipeline(
+            prompt_embeds=rows.states(prior, texts),
+            negative_prompt_embeds=prior.encode_text([""]).expand(len(texts), -1, -1),
+            guidance_scale=guidance + 1,  # diffusers' g
+            num_inference_steps=steps,
+            generator=torch.Generator(prior.device).manual_seed(seed),
+            output_type="np",
+        )
     return torch.from_numpy(made.images)

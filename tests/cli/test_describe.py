@@ -189,3 +189,24 @@ def test_a_dream_of_an_image_describes_it_first(image, described, tmp_path, caps
     assert told["words"] == str(described / "words.safetensors") and told["prompt"].endswith(" mug")
     status, _, err = run(capsys, "dream", "a mug", "--image", image)
     assert status == 1 and "--image finds its own words; drop --words and the prompt" in err
+
+
+def test_a_network_that_learned_dreams_too(image, tmp_path, capsys, monkeypatch):
+    folder, told = tmp_path / "mug", ["--recipe", "low-rank", "--noun", "mug", "--longest", "1", *SHORT]
+    status, out, _ = run(capsys, "describe", image, "--out", folder, *told)
+    assert status == 0 and "training low-rank changes of the U-Net, of 'an image of a mug'" in out
+    assert "pytorch_lora_weights.safetensors: for diffusers; the prompt is 'an image of a mug'" in out
+    assert not (folder / "textual_inversion.safetensors").exists()
+    seen = []
+
+    def stop(self):
+        seen.append(self.prior.unet.get_submodule("mid_block.attentions.0.transformer_blocks.0.attn2.to_q").weight)
+        raise ValueError("that will do")
+        yield
+
+    monkeypatch.setattr(Dream, "run", stop)
+    short = ["--recipe", "stable-dreamfusion", "--size", "8", "--engine", "torch"]
+    for flags in (["--words", folder], ["a mug"]):
+        status, _, err = run(capsys, "dream", *flags, "--out", tmp_path / f"dream-{len(seen)}", *short)
+        assert status == 1 and "that will do" in err
+    assert not torch.equal(*seen)

@@ -307,7 +307,7 @@ def test_words_that_do_not_fit_a_model_are_refused(prior, real, tmp_path):
     with pytest.raises(ValueError, match="holds no learned words"):
         read_rows(path)
     write_tensors(path, {"rows": torch.full((1, 3), torch.nan)}, {"sentence": "x", "tokens": ["a"], "places": [1]})
-    with pytest.raises(ValueError, match="holds rows that are not finite"):
+    with pytest.raises(ValueError, match="holds numbers that are not finite"):
         read_rows(path)
 
 
