@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import page_parts
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -112,6 +113,8 @@ def main() -> int:
     except CellExecutionError as error:
         print(f"\nThe quickstart stopped with an error:\n{error}", file=sys.stderr)
         return 1
+    print("Exporting the models for the page that dreams ...", flush=True)
+    page_parts.write(SOURCE / page_parts.PLACE)
     print("Building the pages ...", flush=True)
     if build(SOURCE, BUILD / "book"):
         print("The book did not build; the warnings are above.", file=sys.stderr)

@@ -1,9 +1,10 @@
 """Fetch the scripts and fonts that the built pages need, at the versions named below, into book/_static/vendor.
 
 The files are committed, so that the book builds and opens where neither node nor a network is. Only who changes a
-version runs this: `python book/refresh_vendor.py`. It needs npm, and the installed anywidget package.
+version runs this: `python book/refresh_vendor.py`. It needs npm, and the installed packages anywidget and onnxruntime.
 """
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import anywidget
+import onnxruntime
 
 VENDOR = Path(__file__).parent / "_static" / "vendor"
 
@@ -36,15 +38,26 @@ PACKAGES = {
         "1.0.15",
         {"dist/embed-amd.js": "embed-amd.js", "dist/*.woff2": "."},
     ),
+    "onnxruntime-web": (
+        "1.30.0",
+        {
+            "dist/ort.wasm.min.js": "onnxruntime/ort.wasm.min.js",
+            "dist/ort-wasm-simd-threaded.mjs": "onnxruntime/ort-wasm-simd-threaded.mjs",
+            "dist/ort-wasm-simd-threaded.wasm": "onnxruntime/ort-wasm-simd-threaded.wasm.gz",
+        },
+    ),
 }
 
 
 def put(source: Path, target: Path) -> None:
-    """Copy a file to a path, or into a folder when the path has no ending."""
+    """Copy a file to a path, or into a folder when the path has no ending; packed where the path ends in .gz."""
     if source.suffix and not target.suffix:
         target = target / source.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+    if target.suffix == ".gz":
+        target.write_bytes(gzip.compress(source.read_bytes(), 9, mtime=0))
+    else:
+        shutil.copyfile(source, target)
 
 
 def main() -> None:
@@ -68,6 +81,8 @@ def main() -> None:
                 for source in sources:
                     put(source, VENDOR / target)
     put(Path(anywidget.__file__).parent / "nbextension" / "index.js", VENDOR / "anywidget.js")
+    for name in ("LICENSE", "ThirdPartyNotices.txt"):
+        shutil.copyfile(Path(onnxruntime.__file__).parent / name, VENDOR / "onnxruntime" / name)
     total = sum(path.stat().st_size for path in VENDOR.rglob("*") if path.is_file())
     print(f"{VENDOR}: {total / 1e6:.1f} MB")
 

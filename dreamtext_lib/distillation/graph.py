@@ -56,12 +56,25 @@ class Painter(nn.Module):
         return self.decoder(z if self.post_quant_conv is None else self.post_quant_conv(z))
 
 
+class Reader(nn.Module):
+    """A text encoder that gives a tensor and not an object."""
+
+    def __init__(self, text_encoder: nn.Module):
+        super().__init__()
+        self.text_encoder = text_encoder
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, L) -> (B, L, C)."""
+        return self.text_encoder(input_ids=tokens).last_hidden_state
+
+
 class Part(NamedTuple):
     """A network that a graph can take the place of."""
 
     name: str
     module: nn.Module
-    example: tuple[Tensor, ...]  # what it is asked, for two latents
+    example: tuple[Tensor, ...]  # what it is asked, for two latents or texts
+    below: int = 1000  # whole numbers that it is asked are below this: time steps, or words of a vocabulary
 
     @property
     def file(self) -> str:
@@ -73,11 +86,11 @@ class Part(NamedTuple):
         return f"{self.name}-{digest.hexdigest()[:16]}.onnx"
 
     def question(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """The like of the example for `count` latents, drawn at random; whole numbers are time steps."""
+        """The like of the example for `count` latents or texts, drawn at random."""
         return tuple(
             torch.randn(count, *v.shape[1:], generator=generator)
             if v.is_floating_point()
-            else torch.randint(1000, (count,), generator=generator)
+            else torch.randint(self.below, (count, *v.shape[1:]), generator=generator)
             for v in self.example
         )
 
@@ -90,8 +103,14 @@ def parts(prior: LatentPrior) -> tuple[Part, Part]:
     return unet, Part("decoder", Painter(prior.vae).eval(), (z,))
 
 
+def reader(prior: LatentPrior) -> Part:
+    """The text encoder. `quicken` leaves it to PyTorch, as a dream asks it once; the book's page needs its graph."""
+    tokens = torch.zeros(2, prior.tokenizer.model_max_length).long()
+    return Part("text", Reader(prior.text_encoder).eval(), (tokens,), prior.text_encoder.config.vocab_size)
+
+
 def export(part: Part) -> bytes:
-    """The ONNX graph of a network on the CPU in single precision, for any number of latents."""
+    """The ONNX graph of a network on the CPU in single precision, for any number of latents or texts."""
     names, file = [f"in_{i}" for i in range(len(part.example))], io.BytesIO()
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter by tracing is the old one; the new one takes twenty seconds
@@ -176,7 +195,7 @@ def at_hand() -> bool:
 
 @torch.no_grad()
 def compare(graph: Graph, part: Part) -> None:
-    """Raise ValueError unless the graph answers as PyTorch does, to `NEAR`, for one latent and for three."""
+    """Raise ValueError unless the graph answers as PyTorch does, to `NEAR`, for one latent or text and for three."""
     generator = torch.Generator().manual_seed(0)
     for count in (1, 3):
         question = part.question(count, generator)
