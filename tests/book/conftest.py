@@ -33,4 +33,10 @@ def book(tmp_path_factory):
         shutil.copytree(ROOT / folder, source / folder)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, source / name)
+    command = [
+        sys.executable,
+        str(ROOT / "book" / "page_parts.py"),
+        str(source / "book" / "_static" / "dream" / "models"),
+    ]
+    subprocess.run(command, check=True)
     return build(source, tmp_path_factory.mktemp("built"))[0]

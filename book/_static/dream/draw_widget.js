@@ -1,0 +1,110 @@
+/* The first widget: a picture is drawn out of noise, and every step of it can be seen again. */
+(() => {
+  "use strict";
+  const root = document.getElementById("draw"), form = root.querySelector("form");
+  const { teller, jobs, values, bothConventions, paint, paintLatents } = widgetModule();
+  const { say, far, ready } = teller(root), { begin, stop } = jobs();
+  const { stop: halt, step: single, replay } = form.elements;
+  const slider = root.querySelector("input[type=range]"), place = root.querySelector("output");
+  const [noisy, noise, clean] = root.querySelectorAll("canvas");
+  let frames = [], times = [], prompt = "";
+
+  /* Step number k, from 0, on the three canvases. */
+  function show(k) {
+    const { t, x, noise: guided, picture } = frames[k], { palette } = dreamtext.model();
+    paintLatents(noisy, x, palette);
+    paintLatents(noise, guided, palette);
+    paint(clean, picture);
+    slider.value = k;
+    place.textContent = `${k + 1} of ${times.length}`;
+    slider.setAttribute("aria-valuetext", `step ${k + 1} of ${times.length}, time ${t}`);
+    root.querySelector(".time").textContent = t;
+  }
+
+  function enable(running) {
+    halt.disabled = frames.length === 0 || frames.length === times.length;
+    halt.textContent = running || halt.disabled ? "Stop" : "Go on";
+    single.disabled = running || (times.length > 0 && frames.length === times.length);
+    replay.disabled = slider.disabled = frames.length === 0;
+    slider.max = Math.max(0, frames.length - 1);
+  }
+
+  async function fresh() {
+    await ready();
+    const { prompt: words, seed, s, steps } = values(form);
+    prompt = words;
+    frames = [];
+    times = await dreamtext.ask("begin", { prompt, seed, s, steps });
+  }
+
+  /* Draws until the end, or until another job begins, or so many steps. */
+  async function go(current, most = Infinity) {
+    say(`Drawing “${prompt}” …`);
+    const began = performance.now();
+    enable(most > 1);
+    for (let k = 0; k < most && frames.length < times.length && current(); k++) {
+      const frame = await dreamtext.ask("draw");
+      if (!current()) break;
+      frames.push(frame);
+      enable(most > 1);
+      show(frames.length - 1);
+      far(frames.length / times.length);
+    }
+    if (!current()) return;
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    if (frames.length < times.length) say(`${frames.length} of ${times.length} steps are done.`);
+    else say(most > 1 ? `“${prompt}”: ${times.length} steps, ${seconds} seconds.` : `“${prompt}” is finished.`);
+    if (frames.length === times.length) far();
+    clean.setAttribute("aria-label", `The clean estimate after ${frames.length} steps for “${prompt}”`);
+    enable(false);
+  }
+
+  /* Runs a job and says what went wrong with it. */
+  async function attempt(job) {
+    const current = begin();
+    try {
+      await job(current);
+    } catch (error) {
+      far();
+      say(error.message, true);
+      enable(false);
+    }
+  }
+
+  bothConventions(form.elements);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(async (current) => {
+      await fresh();
+      await go(current);
+    });
+  });
+  halt.addEventListener("click", () => {
+    if (halt.textContent === "Go on") return attempt(go);
+    stop();
+    say(`Stopped after ${frames.length} of ${times.length} steps.`);
+    enable(false);
+  });
+  single.addEventListener("click", () => {
+    if (!form.reportValidity()) return;
+    attempt(async (current) => {
+      if (times.length === 0) await fresh();
+      await go(current, 1);
+    });
+  });
+  replay.addEventListener("click", () =>
+    attempt(async (current) => {
+      for (let k = 0; k < frames.length && current(); k++) {
+        show(k);
+        await new Promise((later) => setTimeout(later, 150));
+      }
+      enable(false);
+    }),
+  );
+  slider.addEventListener("input", () => {
+    stop();
+    enable(false);
+    show(slider.valueAsNumber);
+  });
+  enable(false);
+})();

@@ -1,0 +1,291 @@
+"""The page that dreams, in a real browser, from a folder, with the network cut: its numbers are the library's."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from test_pages import CHROMIUM, ROOT, browser, page  # noqa: F401  (fixtures)
+
+from dreamtext_lib.diffusion.guidance import guide
+from dreamtext_lib.diffusion.samplers import ddim, even_times
+from dreamtext_lib.distillation.look import View
+from dreamtext_lib.distillation.recipe import TOY_LATENT
+from dreamtext_lib.distillation.regularisers import regulariser
+from dreamtext_lib.distillation.score import injected, weighted
+from dreamtext_lib.evaluation.views import load_judge, score_views
+from dreamtext_lib.radiance.cameras import orbit, rays, sphere_interval, turntable
+from dreamtext_lib.radiance.field import Matte
+from dreamtext_lib.radiance.latent import LatentGrid
+from dreamtext_lib.radiance.rendering import composite, render_samples
+
+sys.path.insert(0, str(ROOT / "book"))
+import page_parts
+
+sys.path.pop(0)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: the page was not opened in a browser")
+MODULES = ("random", "tokenizer", "field", "sampler", "distil", "surface", "glb", "mesh")
+TEXTS = ("a purple teddy, overhead view", "", "A  Red\tCASTLE's 42 mugs!", "grüner Kaktus – 仙", "<|endoftext|> x", "é")
+
+
+@pytest.fixture
+def scripts(page):  # noqa: F811
+    """An empty page with the scripts that reckon, on the page itself instead of in a worker."""
+    page.set_content("<!doctype html><title>scripts</title>")
+    for name in MODULES:
+        page.add_script_tag(path=ROOT / "book" / "_static" / "dream" / f"{name}.js")
+    yield page
+    assert not page.troubles
+
+
+@pytest.fixture
+def ours(page, book):  # noqa: F811
+    """The page itself."""
+    page.set_default_timeout(300_000)
+    page.goto((book / "book" / "page_dream.html").as_uri())
+    page.wait_for_load_state("load")
+    return page
+
+
+def said(page, widget, words):  # noqa: F811
+    page.wait_for_function(
+        "([id, words]) => document.querySelector(`#${id} .status`).textContent.includes(words)", arg=[widget, words]
+    )
+
+
+# the scripts, beside the library ------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_noise_of_torch(scripts):
+    drawn = scripts.evaluate("""() => {
+      const g = randomModule().generator(4294967295);
+      return [[...g.normal(1040)], [g.uniform(), g.uniform()], [g.integer(20, 980), g.integer(0, 1)]];
+    }""")
+    g = torch.Generator().manual_seed(4294967295)
+    expected = torch.randn(1040, generator=g), torch.rand(2, generator=g), torch.randint(20, 981, (1,), generator=g)
+    assert np.abs(np.array(drawn[0]) - expected[0].numpy()).max() < 2e-6
+    assert drawn[1] == expected[1].tolist() and drawn[2][0] == expected[2].item()
+    assert drawn[2][1] == torch.randint(0, 2, (1,), generator=g).item()
+
+
+def test_words_become_the_numbers_of_the_tokenizer(scripts, prior):
+    tokens = page_parts.manifest(prior, TOY_LATENT)["tokens"]
+    run = "([tokens, texts]) => texts.map(tokenizerModule().tokenizer(tokens))"
+    assert scripts.evaluate(run, [tokens, TEXTS]) == prior.tokenizer(list(TEXTS), padding="max_length").input_ids
+    long = "([tokens, text]) => { try { tokenizerModule().tokenizer(tokens)(text); } catch (e) { return e.message; } }"
+    assert "25 tokens long and the model takes 24" in scripts.evaluate(long, [tokens, "a " * 23])
+
+
+def test_the_times_of_a_sampler_are_the_librarys(scripts):
+    found = scripts.evaluate("() => [2, 3, 20, 50, 1000].map((n) => samplerModule().evenTimes(1000, n))")
+    assert found == [even_times(1000, n) for n in (2, 3, 20, 50, 1000)]
+
+
+STEP = """async ([values, recipe, alphaBar, walls, chances]) => {
+  const field = fieldModule(), distil = distilModule(field, samplerModule());
+  const noise = async (x, t, states) => states.map((s) => x.map((v) => Math.sin(3 * v + s[0] + t)));
+  const states = Object.fromEntries(["front", "side", "back", "overhead", ""].map((word, i) => [word, [i / 3]]));
+  const dream = distil.begin({ alphaBar, walls, noise }, randomModule().generator(1), states, recipe);
+  dream.field.values.set(values);
+  const records = [];
+  for (const chance of chances) {
+    records.push(await distil.step(dream, { ...chance, noise: Float32Array.from(chance.noise) }));
+    records.at(-1).gradient = [...dream.gradient];
+  }
+  return [records, [...dream.field.values]];
+}"""
+
+
+def chance(g, size, samples, angles, t):
+    return {
+        "angles": angles,
+        "wall": torch.rand(1, generator=g).item(),
+        "jitter": torch.rand(size * size, samples, generator=g),
+        "t": t,
+        "noise": torch.randn(1, 4, size, size, generator=g),
+    }
+
+
+def test_steps_of_a_dream_are_those_of_the_library(scripts, prior):
+    """Three steps from a lattice of large numbers: gradient, loss, opacity, the lattice; against autograd and Adam."""
+    n, size, samples, steps = 9, 6, 12, 3
+    g = torch.Generator().manual_seed(5)
+    r = TOY_LATENT.with_fields(size=size, samples=samples, lattice=n, steps=steps, blob_radius=0.8, entropy_weight=0.5)
+    field = LatentGrid(n, blob_radius=0.8, generator=g)
+    with torch.no_grad():
+        field.lattice.mul_(15)
+    start = field.lattice.detach().clone()
+    walls = torch.randn(2, 4, generator=g)
+    views = [([30.0, 20.0, 2.9, 40.0], 700), ([-100.0, -5.0, 2.6, 44.0], 300), ([170.0, 80.0, 3.1, 50.0], 20)]
+    chances = [chance(g, size, samples, *view) for view in views]
+    optimiser = torch.optim.Adam(field.parameters(), lr=r.latents.rate_lattice, betas=(0.9, 0.99), eps=r.descent.eps)
+    words, expected = {w: i / 3 for i, w in enumerate(("front", "side", "back", "overhead", ""))}, []
+    for i, c in enumerate(chances):
+        cameras = orbit(*c["angles"], size=size)
+        o, d = (v[0] for v in rays(cameras))
+        near, far, hit = sphere_interval(o, d, 1.1)
+        t = near[:, None] + (far - near)[:, None] * (torch.arange(samples) + c["jitter"]) / samples
+        delta = ((far - near) / samples)[:, None]
+        seen = render_samples(Matte(field.features), None, o, d, t, delta, hit=hit)
+        z = composite(seen.rgb, seen.opacity, torch.lerp(*walls, c["wall"])).t().reshape(1, 4, size, size)
+        a = prior.alpha_bar[c["t"]]
+        x = a.sqrt() * z.detach() + (1 - a).sqrt() * c["noise"]
+        text, none = ((3 * x + words[word] + c["t"]).sin() for word in (cameras.words[0], ""))
+        arrow = guide(text, none, r.score.guidance) - c["noise"]
+        slope = weighted(arrow, a[None])
+        view = View(z, seen, cameras, "albedo")
+        loss = injected(z, slope) + regulariser(r.regular, prior, view, z, i / steps)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        gradient = field.lattice.grad.permute(1, 2, 3, 0).reshape(-1).numpy().copy()
+        expected.append((gradient, (slope * arrow).mean().item(), seen.opacity.mean().item(), cameras.words[0]))
+    given = [{k: v.flatten().tolist() if isinstance(v, torch.Tensor) else v for k, v in c.items()} for c in chances]
+    recipe = page_parts.manifest(prior, r)["recipe"]
+    lattice = start.permute(1, 2, 3, 0).flatten().tolist()
+    records, final = scripts.evaluate(STEP, [lattice, recipe, prior.alpha_bar.tolist(), walls.tolist(), given])
+    for record, (gradient, value, opacity, word) in zip(records, expected):
+        assert np.abs(np.array(record["gradient"]) - gradient).max() < 1e-4 * np.abs(gradient).max()
+        assert record["loss"] == pytest.approx(value, rel=1e-4) and record["word"] == word
+        assert record["opacity"] == pytest.approx(opacity, rel=1e-4)
+    moved = field.lattice.detach().permute(1, 2, 3, 0).flatten().numpy()
+    gap, way = np.abs(np.array(final) - moved), np.abs(moved - np.array(lattice))
+    assert gap.max() < 0.01 and gap.mean() < 1e-5 and way.max() > 0.1  # Adam makes much of slopes that are nearly 0
+    assert [word for *_, word in expected] == ["front", "side", "overhead"]
+
+
+def test_a_surface_is_closed_and_of_the_right_size(scripts):
+    """A ball of radius 9 in a block of 24, with an island beside it that is too small to be kept."""
+    vertices, faces, normals = scripts.evaluate("""() => {
+      const n = 24, s = surfaceModule(), { cross } = fieldModule();
+      const volume = Float32Array.from({ length: n ** 3 }, (_, i) => {
+        const [x, y, z] = [i % n, Math.floor(i / n) % n, Math.floor(i / n ** 2)].map((v) => v - 11.5);
+        return 9 - Math.hypot(x, y, z);
+      });
+      volume[22 + n * (22 + n * 22)] = 5;
+      const found = s.surface(s.tidy(volume, n, 0), n, 0);
+      return [found.vertices, found.faces, s.normals(found, cross)];
+    }""")
+    ball = trimesh.Trimesh(vertices, faces, process=False)
+    assert ball.is_watertight and ball.is_winding_consistent and ball.body_count == 1
+    assert ball.volume == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.02)  # positive: the triangles face outwards
+    out = (np.array(vertices) - 11.5) / np.linalg.norm(np.array(vertices) - 11.5, axis=1, keepdims=True)
+    assert (out * np.array(normals)).sum(1).min() > 0.98
+
+
+# what travels -------------------------------------------------------------------------------------------------------
+
+
+def test_graphs_travel_in_half_precision_and_answer_as_torch_does(prior):
+    decoder = page_parts.parts(prior)[1]
+    whole, half = page_parts.export(decoder), page_parts.packed(decoder)
+    assert len(half) < 0.6 * len(whole)
+    broken = decoder._replace(module=torch.nn.Sequential(decoder.module, torch.nn.Tanh()))
+    with pytest.raises(ValueError, match="the exported decoder is off"):
+        page_parts.compare(page_parts.Graph(half), broken)
+
+
+# the page itself ----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_loaded_before_it_is_asked_for(page, book):  # noqa: F811
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((book / "book" / "page_dream.html").as_uri())
+    page.wait_for_timeout(1000)
+    assert any(name.endswith("dream/load.js") for name in asked) and not [n for n in asked if "/models/" in n]
+    other = (book / "book" / "gallery.html").read_text(encoding="utf-8")
+    assert "dream/load.js" not in other and not page.troubles
+    assert not (book / "_static" / "vendor" / "onnxruntime").exists()
+
+
+def test_a_book_without_the_models_says_so(ours, book):
+    models = book / "_static" / "dream" / "models"
+    models.rename(models.with_name("away"))
+    try:
+        ours.click("#draw button[type=submit]")
+        said(ours, "draw", "did not arrive")
+    finally:
+        models.with_name("away").rename(models)
+    assert all("ERR_FILE_NOT_FOUND" in trouble for trouble in ours.troubles)
+
+
+def test_a_picture_is_drawn_as_python_draws_it(ours, prior):
+    """Each step is shown; the last is Python's to 1/255; the slider and One step work; a long text is refused."""
+    draw = ours.locator("#draw")
+    draw.locator("[name=g]").fill("4")
+    assert draw.locator("[name=s]").input_value() == "3"
+    draw.locator("[name=steps]").fill("8")
+    draw.locator("[name=prompt]").fill("a red castle")
+    draw.locator("[name=step]").click()
+    said(ours, "draw", "1 of 8 steps")
+    first = pixels(ours, "#draw canvas >> nth=2")
+    draw.locator("[name=stop]").click()  # now: Go on
+    said(ours, "draw", "”: 8 steps")
+    states = prior.encode_text(["a red castle", ""])
+    x = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(7))
+
+    def eps(x, t):
+        return guide(*prior.eps(x.repeat(2, 1, 1, 1), t.repeat(2), states).split(1), 3.0)
+
+    with torch.no_grad():
+        *_, z = ddim(eps, prior.schedule, x, even_times(1000, 8))
+    expected = prior.decode(z)[0].permute(1, 2, 0).numpy() * 255
+    last = pixels(ours, "#draw canvas >> nth=2")
+    assert np.abs(last - expected).max() <= 1 and np.abs(last - first).mean() > 5
+    draw.locator("input[type=range]").focus()
+    ours.keyboard.press("Home")
+    assert np.array_equal(pixels(ours, "#draw canvas >> nth=2"), first)
+    assert draw.locator("output").inner_text() == "1 of 8"
+    draw.locator("[name=prompt]").fill("red " * 24)
+    draw.locator("button[type=submit]").click()
+    said(ours, "draw", "26 tokens long and the model takes 24")
+    assert not ours.troubles
+
+
+def pixels(page, selector):  # noqa: F811
+    """A canvas's colours, (H, W, 3) in 0..255."""
+    run = """(canvas) => {
+      const { width, height } = canvas;
+      return [height, width, [...canvas.getContext("2d").getImageData(0, 0, width, height).data]];
+    }"""
+    height, width, data = page.locator(selector).evaluate(run)
+    return np.array(data, float).reshape(height, width, 4)[..., :3]
+
+
+def views_of(page, cameras):  # noqa: F811
+    """The dream as the page decodes it, (N, 64, 64, 3) in 0..1."""
+    run = "(angles) => dreamtext.ask('view', { angles }).then((planes) => [...planes])"
+    angles = torch.stack([cameras.azimuth, cameras.elevation], 1).tolist()
+    return torch.tensor([page.evaluate(run, a) for a in angles]).view(-1, 3, 64, 64).permute(0, 2, 3, 1)
+
+
+def test_a_thing_is_dreamed_turned_and_taken_home(ours):
+    dream = ours.locator("#dream")
+    dream.locator("[name=steps]").fill("150")
+    dream.locator("[name=turn]").set_checked(False)
+    dream.locator("button[type=submit]").click()
+    said(ours, "dream", "is dreamed: 150 steps")
+    before = pixels(ours, "#dream canvas.stage")
+    dream.locator("canvas.stage").focus()
+    for _ in range(6):
+        ours.keyboard.press("ArrowLeft")
+    ours.wait_for_function("dreamtext.ask('view', { angles: [0, 0] }).then(() => true)")  # all before it is answered
+    assert np.abs(pixels(ours, "#dream canvas.stage") - before).mean() > 0.5
+    scores = score_views(load_judge(), views_of(ours, turntable(8)), turntable(8), "teddy", "purple")
+    assert scores.class_share > 0.5 and scores.colour_share > 0.5, scores
+    with ours.expect_download() as download:
+        dream.locator("[name=home]").click()
+    assert download.value.suggested_filename == "a-purple-teddy.glb"
+    raw = download.value.path().read_bytes()
+    mesh = trimesh.load(download.value.path(), file_type="glb", force="mesh")
+    assert mesh.is_winding_consistent and mesh.volume > 0.1 and len(mesh.faces) > 1000
+    length = int.from_bytes(raw[12:16], "little")
+    at = json.loads(raw[20 : 20 + length])["bufferViews"][3]  # linear colours, the fourth of them opacity
+    light = np.frombuffer(raw, "<u2", at["byteLength"] // 2, 28 + length + at["byteOffset"]).reshape(-1, 4)
+    red, green, blue, _ = light.mean(0)
+    assert green < 0.7 * min(red, blue)  # purple
+    assert not ours.troubles
