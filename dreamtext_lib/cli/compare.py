@@ -44,4 +44,4 @@ def render(folders: list[Path]) -> None:
 
     todo = [d for folder in folders for d in jobs_in(folder) if d.row and "error" not in d.row]
     for done in tqdm([d for d in todo if not (d.home / TURN).is_file()], unit="turn", dynamic_ncols=True):
-        write_turn(finished(done.home / DREAM if done.job["kind"] == "image" else done.home).volume, done.home / TURN)
+        write_turn(finished(done.home if done.job["kind"] == "dream" else done.home / DREAM).volume, done.home / TURN)

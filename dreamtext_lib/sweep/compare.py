@@ -14,9 +14,9 @@ from .dreams import PICTURE, TURN
 from .folder import Job, Row, read_json
 from .kinds import KINDS
 
-FIRST = {  # scores that stand under each card, by kind
+FIRST = {  # scores that stand under each card, by what a job is about
     "image": ("similarity", "input_similarity", "class_share", "psnr"),
-    "dream": ("class_share", "colour_share", "sharpness", "chamfer_fitted"),
+    "prompt": ("class_share", "colour_share", "sharpness", "chamfer_fitted"),
 }
 NEEDS = ("kind", "recipe", "seed", "settings")  # keys of a job, beside what it is about
 
@@ -99,7 +99,7 @@ def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
     seeds = {seed for *_, seed in jobs}
     cards = [card(done, method, seed if len(seeds) > 1 else "") for (method, _, seed), done in jobs.items()]
     names = list(dict.fromkeys(name for c in cards for name in c.scores))
-    first_names = [name for name in FIRST[kind] if name in names] or names[:4]
+    first_names = [name for name in FIRST[KINDS[kind].about] if name in names] or names[:4]
     names = [*first_names, *(name for name in names if name not in first_names)]
     failed, missing = sum(c.bad for c in cards), sum(done.row is None for done in jobs.values())
     text = f"{len(cards)} jobs of dreamtext sweep, {len(methods)} methods."

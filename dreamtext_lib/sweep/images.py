@@ -1,19 +1,24 @@
 """One image to 3-D as a job of a sweep: a sentence, its training, a dream with what was learned, and its scores."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..distillation.recipe import TOY_LATENT, Recipe
+from ..drive import drive
 from ..settings import Settings
 from ..words.recipe import LOW_RANK, TOY, WordsRecipe
 from .dreams import EVERY, PICTURE, TURN, judge, line, prior_of, seconds, write_turn
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..distillation.photo import Photo
     from ..distillation.prior import LatentPrior
+    from ..radiance.volume import Volume
     from ..toybox.inputs import Input
     from ..words.clip import Clip
 
@@ -65,27 +70,33 @@ def image(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
     Goes on from checkpoints. Raises ValueError as `drive` does, and KeyboardInterrupt once the run is saved if it was
     asked to stop.
     """
-    from contextlib import nullcontext
-
-    from ..distillation.dream import Dream
-    from ..drive import drive
     from ..evaluation.evaluate import evaluate
     from ..evaluation.likeness import likeness
-    from ..radiance.cameras import turntable
-    from ..viewing.pictures import contact_sheet, write_picture
+
+    method, one = Method.from_values(job["settings"], "the method"), titles()[job["image"]]
+    weights, shown = method.dream.regular, one.picture(SIDE)  # (S, S, 3)
+    photo = photo_of(one) if weights.photo_weight or weights.mask_weight else None
+    volume, row = shaped(job, method, shown, home, source=one.title, photo=photo)
+    alike = likeness(volume, one.thing, shown, one.camera, judge())
+    scores = asdict(evaluate(volume, one.thing, judge())) | asdict(alike)
+    return row | {key: round(value, 4) if isinstance(value, float) else value for key, value in scores.items()}
+
+
+def shaped(
+    job: Mapping[str, Any], method: Method, shown: "Tensor", home: Path, *, source: str, photo: "Photo | None" = None
+) -> tuple["Volume", dict[str, Any]]:
+    """What a method makes of a picture (S, S, 3) in 0..1, and the beginning of its row; `image` tells of the errors."""
     from ..words.sentence import search
     from ..words.training import Words
     from ..words.vocabulary import vocabulary
 
-    method, one = Method.from_values(job["settings"], "the method"), titles()[job["image"]]
     prior, name = prior_of(job["model"])
-    shown, sight = one.picture(SIDE), clip()  # (S, S, 3)
-    picture = shown.permute(2, 0, 1).contiguous()
+    picture, sight = shown.permute(2, 0, 1).contiguous(), clip()  # (3, S, S)
     *_, found = search(sight, sight.image(picture), vocabulary("toy"), method.words.search, seed=job["seed"])
 
     read, trained = nullcontext(), 0.0
     if method.trained:
-        how = {"model": name, "source": one.title}
+        how = {"model": name, "source": source}
         words = Words(picture, found.sentence, plain(name), method.words, job["seed"], **how)
         if (home / WORDS / "checkpoint.safetensors").exists():
             words.load(home / WORDS)
@@ -94,23 +105,36 @@ def image(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
         if method.words.learns == "low-rank":
             prior = plain(name)  # a graph would not know that the U-Net has changed
         read, trained = words.rows.read_by(prior), seconds(home / WORDS)
-    weights = method.dream.regular
-    photo = photo_of(one) if weights.photo_weight or weights.mask_weight else None
     with read:
-        run = Dream(found.sentence.text, prior, method.dream, job["seed"], name, photo=photo)
-        if (home / DREAM / "checkpoint.safetensors").exists():
-            run.load(home / DREAM)
-        if not drive(run, home / DREAM, every=EVERY, line=line, bar=nothing, quiet=True):
-            raise KeyboardInterrupt
+        volume, about = dreamed(job, found.sentence.text, method.dream, home, prior=prior, photo=photo, beside=shown)
+    return volume, about | {"words_seconds": trained, "sentence": found.sentence.text}
+
+
+def dreamed(
+    job: Mapping[str, Any],
+    text: str,
+    recipe: Recipe,
+    home: Path,
+    *,
+    prior: "LatentPrior",
+    photo: "Photo | None" = None,
+    beside: "Tensor | None" = None,
+) -> tuple["Volume", dict[str, Any]]:
+    """The dream of a text in a job's folder, with its pictures, and its steps and seconds; `beside`: shown with it."""
+    from ..distillation.dream import Dream
+    from ..radiance.cameras import turntable
+    from ..viewing.pictures import contact_sheet, write_picture
+
+    run = Dream(text, prior, recipe, job["seed"], prior_of(job["model"])[1], photo=photo)
+    if (home / DREAM / "checkpoint.safetensors").exists():
+        run.load(home / DREAM)
+    if not drive(run, home / DREAM, every=EVERY, line=line, bar=nothing, quiet=True):
+        raise KeyboardInterrupt
     volume = run.finish(home / DREAM)
-    pictures = [shown, *volume.pictures(turntable(4))]
+    pictures = [*([] if beside is None else [beside]), *volume.pictures(turntable(4))]
     write_picture(contact_sheet(pictures, columns=5), home / PICTURE)
     write_turn(volume, home / TURN)
-    alike = likeness(volume, one.thing, shown, one.camera, judge())
-    scores = asdict(evaluate(volume, one.thing, judge())) | asdict(alike)
-    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in scores.items()}
-    about = {"steps": run.step, "seconds": seconds(home / DREAM)}
-    return about | {"words_seconds": trained, "sentence": found.sentence.text} | rounded
+    return volume, {"steps": run.step, "seconds": seconds(home / DREAM)}
 
 
 def photo_of(one: "Input") -> "Photo":

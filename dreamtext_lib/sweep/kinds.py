@@ -10,6 +10,7 @@ from ..settings import Settings
 from .dreams import Scoring, check, dream, room
 from .images import METHODS, ImageScoring, image
 from .images import check as check_title
+from .samples import WAYS, sample
 
 
 class Kind(NamedTuple):
@@ -36,4 +37,5 @@ KINDS = {
     "image": Kind(
         image, lambda: METHODS, ImageScoring(), about="image", check=check_title, room=lambda m: room(m.dream)
     ),
+    "sample": Kind(sample, lambda: WAYS, Scoring(), check=check, room=lambda way: room(way.method.dream)),
 }

@@ -43,7 +43,7 @@ def test_what_cannot_be_compared_is_one_sentence(fake_sweep, tmp_path, capsys):
         ),
         (["begun"], "no job of 'begun' is done yet"),
         (["strange"], "mug-0/job.json' is no job of a sweep; another program wrote it"),
-        (["other"], "is a job of the kind 'sound'; this version knows dream, image"),
+        (["other"], "is a job of the kind 'sound'; this version knows dream, image, sample"),
         (["broken"], "mug-0/row.json' is not valid JSON"),
         (["images", "--out", "page.txt"], "--out 'page.txt' is a page; let its name end in .html"),
         (["images", "--out", "file/x.html"], "cannot be written"),

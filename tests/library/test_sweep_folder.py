@@ -12,17 +12,19 @@ import pytest
 import torch
 from PIL import Image
 
+from dreamtext_lib.capture.single import of_png
 from dreamtext_lib.cli.sweep import words
 from dreamtext_lib.distillation.recipe import RECIPES
 from dreamtext_lib.drive import alone
 from dreamtext_lib.evaluation.evaluate import Row
 from dreamtext_lib.evaluation.likeness import Likeness
 from dreamtext_lib.evaluation.truth import exact, family
-from dreamtext_lib.runs import read_tensors
+from dreamtext_lib.runs import read_record, read_tensors
 from dreamtext_lib.sweep.dreams import LARGEST, PICTURE, TURN, Scoring, dream, row_of, write_turn
 from dreamtext_lib.sweep.experiment import Experiment, jobs
 from dreamtext_lib.sweep.folder import SPARE, check_room, rows_there, work
 from dreamtext_lib.sweep.images import METHODS, image
+from dreamtext_lib.sweep.samples import WAYS, drawn, sample
 from dreamtext_lib.sweep.table import lines_of, write_csv, write_parquet, write_sheet
 from dreamtext_lib.toybox.objects import Words
 
@@ -198,3 +200,22 @@ def test_an_image_is_described_trained_dreamed_and_scored(tmp_path):
     assert row["steps"] == 40 and row["sentence"] == "an image of a mug" and row["words_seconds"] > 0
     assert (tmp_path / "dream" / "photo.safetensors").exists() and (tmp_path / PICTURE).exists()
     assert image(job, tmp_path) == row  # nothing was left to do
+
+
+def test_a_prompt_is_dreamed_by_way_of_an_image_or_plainly(tmp_path):
+    how = {"method.words.steps": 1, "method.words.batch": 1, "look_every": 1, "method.dream.steps": 20, "lattice": 8}
+    way = WAYS["through-image"].with_fields(
+        drawn_steps=2, longest=2, ending_views=4, ending_steps=2, stay_weight=0, **how
+    )
+    job = {"prompt": "a red mug", "seed": 1, "model": None, "settings": way.values(), "score": {"by": "none"}}
+    row = sample(job, tmp_path / "by way")
+    assert list(row) == ["steps", "seconds", "words_seconds", "sentence"] and row["sentence"].startswith(
+        "an image of a"
+    )
+    drawings = [drawn(job | {"seed": seed}, way) for seed in (1, 1, 2)]
+    assert torch.equal(drawings[0], drawings[1]) and not torch.equal(drawings[0], drawings[2])
+    kept = of_png(tmp_path / "by way" / "words" / "image.png")
+    assert (kept - drawings[0].permute(2, 0, 1)).abs().max() <= 0.51 / 255
+    plain = sample(job | {"settings": way.with_fields(through=False).values()}, tmp_path / "plain")
+    assert list(plain) == ["steps", "seconds"] and read_record(tmp_path / "plain" / "dream")["prompt"] == "a red mug"
+    assert read_record(tmp_path / "by way" / "dream")["prompt"] == row["sentence"]

@@ -1,0 +1,52 @@
+"""How much seeds differ by way of images (experiments.diversity): which runs are compared, and paired differences."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from experiments import diversity
+
+
+@pytest.fixture(autouse=True)
+def looks(monkeypatch):
+    """Results that are grey pictures, and a judge whose unit vector turns with the grey."""
+
+    def images(x):
+        angle = x.mean((1, 2, 3))
+        return torch.stack([angle.cos(), angle.sin()], 1)
+
+    def grey(values, count):
+        return torch.tensor(values)[:count, None, None, None, None].expand(-1, 8, 64, 64, 3)
+
+    monkeypatch.setattr(diversity, "load_judge", lambda: SimpleNamespace(images=images))
+    monkeypatch.setattr(diversity, "finished", lambda home: SimpleNamespace(volume=float(home.parent.name)))
+    look = lambda volume, cameras: SimpleNamespace(frames=torch.full((len(cameras), 64, 64, 3), volume))  # noqa: E731
+    monkeypatch.setattr(diversity, "look_at", look)
+    monkeypatch.setattr(diversity, "sampled_frames", lambda model, prompt, cameras, count: grey([0.2, 0.4], count))
+    monkeypatch.setattr(diversity, "true_frames", lambda words, cameras, count: grey([0.0, 1.0], count))
+
+
+def test_distances_are_those_between_the_seeds_of_one_recipe_and_prompt(tmp_path):
+    runs = {
+        ("plain", "a mug", 0): (tmp_path / "0.5", {}),
+        ("plain", "a mug", 1): (tmp_path / "0.5", {}),
+        ("through-image", "a mug", 0): (tmp_path / "0.5", {}),
+        ("through-image", "a mug", 1): (tmp_path / "0.6", {}),
+        ("through-image", "a fish", 0): (tmp_path / "0.9", {}),
+        ("alone", "a mug", 0): (tmp_path / "0.1", {}),
+    }
+    found = diversity.measured(runs, "a mug", ["plain", "through-image", "alone"])
+    apart = {k: 1 - torch.tensor(2 * gap).cos().item() for k, gap in {"way": 0.1, "drawn": 0.2, "true": 1.0}.items()}
+    assert found == {
+        "plain": pytest.approx(0, abs=1e-4),
+        "through-image": pytest.approx(apart["way"], abs=1e-4),
+        "drawn": pytest.approx(apart["drawn"], abs=1e-4),
+        "true": pytest.approx(apart["true"], abs=1e-4),
+    }
+
+
+def test_differences_are_paired_over_prompts():
+    found = {"a": {"plain": 0.1, "new": 0.3}, "b": {"plain": 0.2, "new": 0.6}, "c": {"plain": 0.9}}
+    assert diversity.gaps(found, "new", "plain")[:1] == (pytest.approx(0.3),)
+    assert diversity.gaps(found, "new", "plain").count == 2 and diversity.gaps(found, "new", "other") is None
