@@ -5,7 +5,7 @@ READY := .venv/.ready
 TEXT ?= a red castle
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test mutants lab demo zoo clean
+.PHONY: help setup book pdf test mutants lab demo zoo clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ $(READY): requirements.txt pyproject.toml
 
 book: $(READY) ## run the quickstart, build the book, print where it is
 	@$(BIN)/python book/build.py
+
+pdf: $(READY) ## print the built book as one PDF, with Chromium
+	@$(BIN)/python book/pdf.py
 
 test: $(READY) ## linter and all tests
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Fetch the scripts and fonts that the built pages need, at the versions named below, into book/_static/vendor.
 
 The files are committed, so that the book builds and opens where neither node nor a network is. Only who changes a
-version runs this: `python book/refresh_vendor.py`. It needs npm, and the installed packages anywidget and onnxruntime.
+version runs this: `python book/refresh_vendor.py`. It needs npm, and the installed package onnxruntime.
 """
 
 import gzip
@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import anywidget
 import onnxruntime
 
 VENDOR = Path(__file__).parent / "_static" / "vendor"
@@ -32,11 +31,6 @@ PACKAGES = {
             **{f"es5/input/tex/extensions/{name}.js": "mathjax/input/tex/extensions" for name in EXTENSIONS},
             "LICENSE": "mathjax/LICENSE",
         },
-    ),
-    "requirejs": ("2.3.8", {"require.js": "require.js"}),
-    "@jupyter-widgets/html-manager": (
-        "1.0.15",
-        {"dist/embed-amd.js": "embed-amd.js", "dist/*.woff2": "."},
     ),
     "onnxruntime-web": (
         "1.30.0",
@@ -61,7 +55,7 @@ def put(source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Replace the fetched files of the vendor folder; its README, licences and require-config.js are ours."""
+    """Replace the fetched files of the vendor folder; its README and LICENSES.txt are ours."""
     with tempfile.TemporaryDirectory() as scratch:
         for package, (version, files) in PACKAGES.items():
             packed = subprocess.run(
@@ -80,7 +74,6 @@ def main() -> None:
                     raise FileNotFoundError(f"{package}@{version} has no {pattern}")
                 for source in sources:
                     put(source, VENDOR / target)
-    put(Path(anywidget.__file__).parent / "nbextension" / "index.js", VENDOR / "anywidget.js")
     for name in ("LICENSE", "ThirdPartyNotices.txt"):
         shutil.copyfile(Path(onnxruntime.__file__).parent / name, VENDOR / "onnxruntime" / name)
     total = sum(path.stat().st_size for path in VENDOR.rglob("*") if path.is_file())

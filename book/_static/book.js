@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const BOXES =
-    ".bd-content :is(div.math, mjx-container, pre, .pst-scrollable-table-container, .widget-subarea," +
+    ".bd-content :is(div.math, mjx-container, pre, .pst-scrollable-table-container, .widget," +
     " .output.text_html, .output.text_html > div)";
 
   function mark(box) {
@@ -19,6 +19,7 @@
       formula.classList.remove("wide");
       const line = formula.closest("p, li, td, dd, figcaption, .bd-article");
       formula.classList.toggle("wide", line && formula.getBoundingClientRect().width > line.clientWidth);
+      mark(formula);
     }
   }
 

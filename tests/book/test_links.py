@@ -31,10 +31,7 @@ GLOSSARY = '# Glossary\n\n```{glossary}\nlatent\n  A small "code".\n\njudge\n  A
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory, build_book):
     source = tmp_path_factory.mktemp("links")
-    (source / "book").mkdir()
-    for name in ("references.bib", "docstrings.py", "links.py", "equations.yml", "_static"):
-        copy = shutil.copytree if (ROOT / "book" / name).is_dir() else shutil.copy
-        copy(ROOT / "book" / name, source / "book" / name)
+    shutil.copytree(ROOT / "book", source / "book", ignore=shutil.ignore_patterns("*.md"))
     shutil.copy(ROOT / "_config.yml", source)
     toc = "format: jb-book\nroot: a\nchapters:\n" + "".join(
         f"  - file: {f}\n" for f in ("b", "book/equations", "book/glossary")

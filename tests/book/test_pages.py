@@ -2,11 +2,13 @@
 
 import shutil
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import nbformat
 import numpy as np
 import pytest
 import yaml
+from axe_playwright_python.base import AXE_SCRIPT
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +25,7 @@ FLAGS = [
 # What the theme itself says on every page: it starts without a stored mode.
 THEMES_OWN = ("invalid theme mode",)
 WIDTHS = (1440, 1280, 1200, 600, 390)
+HEAVIEST = 4e6  # bytes that a page loads before anyone scrolls
 
 # Displayed formulas whose leftmost or rightmost glyph cannot be brought into sight: the text, the pixels lost.
 CUT = """() => [...document.querySelectorAll('mjx-container[display="true"]')].flatMap((formula) => {
@@ -51,6 +54,27 @@ STICKS_OUT = """() => [...document.querySelectorAll('mjx-container:not([display]
 SIDEWAYS = """() => [...document.querySelectorAll('.bd-content pre')]
   .filter((code) => code.scrollWidth > code.clientWidth + 1).map((code) => code.textContent.slice(0, 40))"""
 
+# What scrolls sideways, is not folded away, and takes no focus.
+KEYLESS = """() => [...document.querySelectorAll('.bd-content *')].filter((box) =>
+  box.scrollWidth > box.clientWidth + 1 && box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX)
+  && box.checkVisibility() && box.tabIndex < 0 && !box.querySelector('a, button, input, [tabindex]'))
+  .map((box) => box.outerHTML.slice(0, 80))"""
+
+# Before axe-core, which looks at each element: formulas lose their glyphs, and of the words of code one of each colour
+# stays. What it finds serious: the rule, one element, the reason.
+THIN = """() => {
+  const seen = new Set();
+  document.querySelectorAll("mjx-container").forEach((formula) => formula.replaceChildren());
+  for (const word of document.querySelectorAll(".highlight span")) {
+    if (seen.has(word.className) || !word.checkVisibility()) word.replaceWith(...word.childNodes);
+    else seen.add(word.className);
+  }
+  document.querySelectorAll(".highlight pre").forEach((code) => code.normalize());
+}"""
+AXE = """async (options) => (await axe.run(document, { resultTypes: ["violations"], preload: false, ...options }))
+  .violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+  .map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 200), nodes[0].failureSummary])"""
+
 WIDGETS = """
 import numpy as np, trimesh
 from dreamtext_lib.viewing.explorer import FrameExplorer, MeshViewer
@@ -76,13 +100,16 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 """
 
 
+def pages_of_the_toc():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, build_book):
     """A small book of one executed notebook, with the settings of ours."""
     source = tmp_path_factory.mktemp("small")
-    shutil.copytree(ROOT / "book" / "_static", source / "book" / "_static")
-    for name in ("references.bib", "docstrings.py", "links.py", "equations.yml"):
-        shutil.copy(ROOT / "book" / name, source / "book")
+    shutil.copytree(ROOT / "book", source / "book", ignore=shutil.ignore_patterns("*.md"))
     shutil.copy(ROOT / "_config.yml", source)
     (source / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
     cells = [
@@ -119,6 +146,7 @@ def page(browser):
 
     made.on("console", lambda m: complain(m.text) if m.type == "error" else None)
     made.on("pageerror", lambda e: complain(str(e)))
+    made.on("requestfailed", lambda r: troubles.append(f"{r.url}: {r.failure}"))
     made.on("request", lambda r: troubles.append(r.url) if r.url.startswith(("http", "ws")) else None)
     made.troubles = troubles
     yield made
@@ -227,25 +255,44 @@ def test_a_film_can_be_stopped_and_stands_still_where_less_motion_is_asked_for(b
     context.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_our_own_pages_open_without_a_complaint(page, book, theme):
-    page.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    for name in [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]:
-        page.goto((book / f"{name}.html").as_uri())
-        page.wait_for_load_state("load")
-        page.wait_for_timeout(500)
-        if page.locator(".math").count():
-            page.locator("mjx-container").first.wait_for(state="attached", timeout=30_000)
-            assert not page.locator("mjx-merror").all_inner_texts(), f"{name}: a formula that MathJax refuses"
-            for width in WIDTHS if theme == "light" else ():
-                page.set_viewport_size({"width": width, "height": 900})
-                assert not page.evaluate(CUT), f"{name}: formulas cut off at {width} pixels"
-        for width in (1200, 390) if theme == "light" else ():
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(50)
-            assert not page.evaluate(STICKS_OUT), f"{name}: inline formulas cut off at {width} pixels"
-            assert not page.evaluate(SIDEWAYS), f"{name}: code to be scrolled sideways at {width} pixels"
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{name} is {wide} pixels wide on a screen of {width}"
-        assert page.locator("h1:visible").count() and not page.troubles, (name, page.troubles)
+@pytest.mark.parametrize("name", pages_of_the_toc())
+def test_a_page_of_ours_is_light_whole_and_open_to_all(page, book, name):
+    """One visit: what it loads, what it complains of, what is cut off, and what axe-core says in both themes."""
+    loaded = set()
+    page.on("request", lambda r: loaded.add(r.url.split("?")[0]) if r.url.startswith("file:") else None)
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.add_init_script("localStorage.setItem('mode', 'light'); localStorage.setItem('theme', 'light')")
+    page.goto((book / f"{name}.html").as_uri())
+    page.wait_for_load_state("load")
+    formulas = page.locator(".math").count() > 0
+    if formulas:
+        page.locator("mjx-container").first.wait_for(state="attached", timeout=60_000)
+        page.evaluate("MathJax.startup.promise")
+        assert not page.locator("mjx-merror").all_inner_texts(), "a formula that MathJax refuses"
+    page.wait_for_timeout(300)
+
+    weight = sum(Path(unquote(urlparse(url).path)).stat().st_size for url in loaded)
+    assert weight <= HEAVIEST, f"{weight / 1e6:.1f} MB are loaded"
+    asked = {url.rsplit("/", 1)[1] for url in loaded}
+    assert "fontawesome.js" not in asked
+    assert ("tex-mml-chtml.js" in asked) == formulas
+    assert ("widgets.js" in asked) == (page.locator("script[type$='widget-state+json']").count() > 0)
+
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert not page.evaluate(CUT), f"formulas cut off at {width} pixels"
+    for width in (390, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"!({KEYLESS})().length", timeout=10_000)  # what scrolls can be scrolled by keys
+        assert not page.evaluate(STICKS_OUT), f"inline formulas cut off at {width} pixels"
+        assert not page.evaluate(SIDEWAYS), f"code to be scrolled sideways at {width} pixels"
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{wide} pixels wide on a screen of {width}"
+    assert page.locator("h1:visible").count()
+
+    page.evaluate(THIN)
+    page.evaluate(AXE_SCRIPT)
+    assert not page.evaluate(AXE, {"rules": {"label-content-name-mismatch": {"enabled": True}}})
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert not page.evaluate(AXE, {"runOnly": ["color-contrast"]}), "in the dark theme"
+    assert not page.troubles

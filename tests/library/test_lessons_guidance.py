@@ -194,13 +194,10 @@ def test_a_saved_page_moves_and_offers_nothing_that_needs_a_kernel(prior, tmp_pa
     state, view = (
         json.dumps(part).replace("<", "\\u003c") for part in (saved["manager_state"], saved["view_specs"][0])
     )
-    vendor = (ROOT / "book" / "_static" / "vendor").as_uri()
-    scripts = "".join(
-        f'<script src="{vendor}/{name}.js"></script>' for name in ("require", "require-config", "embed-amd")
-    )
+    script = f'<script src="{(ROOT / "book" / "_static" / "widgets.js").as_uri()}"></script>'
     page_file = tmp_path / "page.html"
     page_file.write_text(
-        f'<!doctype html><meta charset="utf-8"><body>{scripts}'
+        f'<!doctype html><meta charset="utf-8"><body>{script}'
         f'<script type="application/vnd.jupyter.widget-state+json">{state}</script>'
         f'<script type="application/vnd.jupyter.widget-view+json">{view}</script>',
         encoding="utf-8",
