@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..slugs import slug
 from .flags import add_fields, given
 from .learned import WORDS
-from .models import add_model, add_threads, on_threads, prior_of
+from .models import add_model, add_threads, note_strange_words, on_threads, prior_of
 from .names import RUNS, new_folder, seed
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def describe(a: Namespace) -> int:
     if not drive(run, folder, every=run.recipe.look_every, line=summary, bar=bar, preview=preview):
         return stopped(run, "describe", folder)
     finish(run, folder)
+    if getattr(a, "last", True):  # not where a dream follows
+        print(f"go on with: dreamtext dream --words '{folder}'")
     return 0
 
 
@@ -187,8 +189,9 @@ def tell(path: "list[Found]", clip: "Clip", prior: "LatentPrior", picture, name:
     image = Known(rebuilt_error(prior, picture), path[0].similarity)
     print(f"the autoencoder gives the image back with an error of {image.error:.3f} (root mean square, of 0..1)")
     if name in PIPELINES:
-        for warning in warnings(image, usual(prior, clip)):
+        for warning in warnings(image, usual(prior, clip), path[0].sentence.noun):
             print(f"warning: {warning}", file=sys.stderr)
+        note_strange_words(", ".join((*path[-1].sentence.words, path[-1].sentence.noun)), name)
 
 
 def write_search(path: "Sequence[Found]", folder: Path) -> None:
@@ -217,7 +220,7 @@ def summary(records: "Sequence[Record]") -> dict:
 
 
 def finish(run: "Words", folder: Path) -> None:
-    """The learned words as two files, and what to do with them."""
+    """The learned words as two files."""
     from ..words.files import new_prompt, save_inversion, save_rows
 
     learns = run.recipe.learns
@@ -231,4 +234,3 @@ def finish(run: "Words", folder: Path) -> None:
     elif learns != "embedding":  # which is no word
         save_inversion(folder / INVERSION, run.sentence, run.rows, run.prior, learns)
         print(f"{folder / INVERSION}: for diffusers; the prompt is '{new_prompt(run.sentence, learns)}'")
-    print(f"go on with: dreamtext dream --words '{folder}'")

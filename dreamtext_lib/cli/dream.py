@@ -48,6 +48,7 @@ def flags(parser: ArgumentParser) -> None:
         "--words", type=Path, metavar="RUN", help="words that dreamtext describe learned, and their prompt"
     )
     parser.add_argument("--image", type=Path, help="describe this image first, then dream with its words")
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="with --image: light where the thing is, of its size")
     parser.add_argument("--recipe", choices=tuple(named), help=f"settings to begin with (default {next(iter(named))})")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder, as it was")
     parser.add_argument("--out", type=Path, help="run folder to write (default: runs/PROMPT-SEED)")
@@ -80,6 +81,7 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
             "engine",
             "words",
             "image",
+            "mask",
             "watch_fronts",
             "photo",
             "threads",
@@ -99,6 +101,8 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
 
 def run(a: Namespace) -> int:
     """Text to 3-D with a bar, a preview that refreshes, checkpoints, and a report at the end."""
+    if a.mask and not a.image:
+        raise ValueError("--mask is given, but no image; name one with --image, or use --photo-mask for a photograph")
     if a.image and not a.resume and (status := describe_first(a)):
         return status
     with on_threads(a):
@@ -121,7 +125,8 @@ def dream(a: Namespace) -> int:
         teach(prior, words)
     engine = engine_of(prior, engine)
     run = watch.on(Dream(prompt, prior, recipe, number, name, words=words, photo=photo))
-    note_strange_words(prompt, name)
+    if not a.image or a.resume:  # the description of an image has told of them
+        note_strange_words(prompt, name)
     if a.resume:
         run.load(folder)
     views = turntable(4)

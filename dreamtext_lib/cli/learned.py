@@ -22,9 +22,11 @@ def describe_first(a: Namespace) -> int:
         raise ValueError("--image finds its own words; drop --words and the prompt")
     out = free(a.out.with_name(f"{a.out.name}-words") if a.out else RUNS / f"{slug(a.image.stem)}-{a.seed or 0}")
     told = ["describe", str(a.image), "--out", str(out), "--seed", str(a.seed or 0)]
-    flags = {"--model": a.model, "--threads": a.threads}
+    flags = {"--model": a.model, "--threads": a.threads, "--mask": a.mask}
     passed = [str(part) for flag, value in flags.items() if value for part in (flag, value)]
-    status = run(parser(told).parse_args([*told, *passed]))
+    described = parser(told).parse_args([*told, *passed])
+    described.last = False
+    status = run(described)
     a.words = out
     return status
 

@@ -168,6 +168,9 @@ TOY_FITFUSION = Recipe().with_fields(size=64, guidance=10.0, steps=1000)
 # Latents first, colours in the end: the quick one. One ray a latent, so `size` is that of the tiny U-Net. Nothing holds
 # latents to those of pictures, so less guidance is better: at 10 the roofs of castles turned into greens of no render.
 TOY_LATENT = Recipe().with_fields(space="latents", size=16, guidance=5.0, steps=1000, manifold_weight=0.0)
+# One view is held near a photograph (`--photo`), and the noun should have learned it. Both weights were found on three
+# images for development: experiments/sweeps/photo_weights.toml.
+TOY_REALFUSION = TOY_LATENT.with_fields(photo_weight=1.0, mask_weight=1.0)
 
 # The settings of the thesis' text, and those of its code where the text is silent. Not there: cameras that look up from
 # below the horizon.
@@ -216,6 +219,7 @@ RECIPES = {  # by profile and name; the first is the usual one
         "fitfusion": TOY_FITFUSION,
         "stable-dreamfusion": TOY_BASE,
         "fitfusion-as-run": TOY_FITFUSION.with_fields(steps=AS_RUN // 20),
+        "realfusion": TOY_REALFUSION,
     },
     "full": {
         "fitfusion": FULL_FITFUSION,

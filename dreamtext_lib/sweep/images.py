@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..distillation.recipe import TOY_LATENT, Recipe
+from ..distillation.recipe import TOY_LATENT, TOY_REALFUSION, Recipe
 from ..drive import drive
 from ..settings import Settings
-from ..words.recipe import LOW_RANK, TOY, WordsRecipe
+from ..words.recipe import LOW_RANK, NOUN, TOY, WordsRecipe
 from .dreams import EVERY, PICTURE, TURN, judge, line, prior_of, seconds, write_turn
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ METHODS = {
     "dreamtext": DREAMTEXT,
     "plain-words": Method(trained=False),
     "low-rank": Method(words=LOW_RANK),
+    "realfusion": Method(words=NOUN, dream=TOY_REALFUSION),
 }  # by name; others are changed fields of these
 
 

@@ -25,11 +25,14 @@ class Kind(NamedTuple):
 
 
 def recipes() -> Mapping[str, Settings]:
-    """The recipes of dreams in the profile that the environment asks for. Raises ValueError if there is none such."""
+    """The recipes of dreams in the profile that the environment asks for, but for those that want a photograph.
+
+    Raises ValueError if there is no such profile.
+    """
     name = os.environ.get("DREAMTEXT_PROFILE", "toy")
     if name not in RECIPES:
         raise ValueError(f"DREAMTEXT_PROFILE is '{name}'; choose one of {', '.join(RECIPES)}")
-    return RECIPES[name]
+    return {name: r for name, r in RECIPES[name].items() if not (r.regular.photo_weight or r.regular.mask_weight)}
 
 
 KINDS = {

@@ -42,17 +42,17 @@ def usual(prior: LatentPrior, clip: Clip) -> Known:
     return Known(max(errors), min(nearness))
 
 
-def warnings(image: Known, toys: Known) -> list[str]:
-    """What to say of an image that lies outside: a sentence with its number and the toys', or nothing."""
+def warnings(image: Known, toys: Known, noun: str) -> list[str]:
+    """What to say of an image that lies outside: a sentence with its number beside the toys', or nothing."""
     said = []
     if image.error > toys.error:
         said.append(
-            f"the model's own autoencoder gives the image back with an error of {image.error:.3f}, and toys with"
+            f"the model's own autoencoder gives the image back with an error of {image.error:.3f}, and a toy with"
             f" {toys.error:.3f} at most: it has never seen the like, so expect little"
         )
     if image.similarity < toys.similarity:
         said.append(
-            f"the nearest noun has a similarity of {image.similarity:.2f}, and a toy's own {toys.similarity:.2f} at"
-            " least: the image shows something that the words do not name"
+            f"the nearest noun, '{noun}', has a similarity of {image.similarity:.2f} to the image, and a toy's own one"
+            f" {toys.similarity:.2f} at least: the image shows what no word here names, so expect another thing"
         )
     return said

@@ -85,6 +85,8 @@ THESIS = WordsRecipe(
     augment=Augment(),
 )
 
+# As RealFusion has it: no descriptor, the noun itself learns.
+NOUN = TOY.with_fields(learns="noun", longest=1)
 # As DreamBooth has it, by low-rank changes: the network learns to draw what the sentence calls by its plain words.
 LOW_RANK = TOY.with_fields(learns="low-rank", rate=1e-3)
 
@@ -92,7 +94,7 @@ RECIPES = {
     "toy": {
         "words": TOY,
         "one-word": TOY.with_fields(longest=2),
-        "noun": TOY.with_fields(learns="noun", longest=1),
+        "noun": NOUN,
         "embedding": TOY.with_fields(learns="embedding"),
         "low-rank": LOW_RANK,
         "thesis": THESIS,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -132,6 +133,15 @@ def test_an_image_that_is_no_toy_is_warned_of_with_a_number(tmp_path, capsys, mo
     assert "note: the background of" in err and "is not plain" in err
 
 
+def test_words_outside_of_the_tiny_models_are_told_before_the_training(image, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training.Words, "run", lambda self: iter(()))
+    told = ["--noun", "sword", "--words", "green, shiny", "--out", tmp_path / "run"]
+    _, _, err = run(capsys, "describe", image, *told, *SHORT)
+    assert "note: the tiny model has never seen 'shiny', 'sword'; it knows castle, " in err
+    number = r"the nearest noun, 'sword', has a similarity of -?0\.\d\d to the image, and a toy's own one 0\.\d\d at"
+    assert re.search(f"warning: {number}", err), err
+
+
 @pytest.mark.parametrize("kind", ["missing", "a folder", "empty", "text", "a link to itself", "one pixel", "CMYK"])
 def test_a_bad_image_is_one_sentence_and_leaves_nothing(tmp_path, capsys, kind):
     path, out = tmp_path / "bad.png", tmp_path / "out"
@@ -171,7 +181,7 @@ def test_a_dream_of_an_image_describes_it_first(image, described, tmp_path, caps
     told = {}
 
     def describe(a):
-        told.update(image=a.image, out=a.out, seed=a.seed, model=a.model)
+        told.update(image=a.image, out=a.out, seed=a.seed, model=a.model, mask=a.mask, last=a.last)
         os.symlink(described, a.out)
         return 0
 
@@ -183,12 +193,16 @@ def test_a_dream_of_an_image_describes_it_first(image, described, tmp_path, caps
     monkeypatch.setattr("dreamtext_lib.cli.describe.run", describe)
     monkeypatch.setattr(Dream, "run", stop)
     out, short = tmp_path / "dream", ["--recipe", "stable-dreamfusion", "--size", "8", "--engine", "torch"]
-    status, _, err = run(capsys, "dream", "--image", image, "--out", out, "--seed", 4, "--model", "tiny", *short)
-    assert status == 1 and "that will do" in err
+    status, _, err = run(
+        capsys, "dream", "--image", image, "--out", out, "--seed", 4, "--model", "tiny", "--mask", image, *short
+    )
+    assert status == 1 and "that will do" in err and told["mask"] == image and not told["last"]
     assert (told["image"], told["out"], told["seed"]) == (image, tmp_path / "dream-words", 4)
     assert told["words"] == str(described / "words.safetensors") and told["prompt"].endswith(" mug")
     status, _, err = run(capsys, "dream", "a mug", "--image", image)
     assert status == 1 and "--image finds its own words; drop --words and the prompt" in err
+    status, _, err = run(capsys, "dream", "a mug", "--mask", image)
+    assert status == 1 and "--mask is given, but no image; name one with --image" in err
 
 
 def test_a_network_that_learned_dreams_too(image, tmp_path, capsys, monkeypatch):

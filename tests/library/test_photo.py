@@ -8,6 +8,8 @@ from dreamtext_lib.distillation.photo import FILE, Photo, compared, photo_loss, 
 from dreamtext_lib.distillation.recipe import RECIPES, Regular
 from dreamtext_lib.radiance.rendering import Rendered
 from dreamtext_lib.runs import stream, write_tensors
+from dreamtext_lib.sweep.images import METHODS
+from dreamtext_lib.sweep.kinds import KINDS
 
 LATENT = RECIPES["toy"]["latent"].with_fields(steps=3, lattice=8, photo_weight=2.0, mask_weight=3.0)
 COLOURS = RECIPES["toy"]["stable-dreamfusion"].with_fields(steps=2, size=16, levels=2, photo_weight=2.0)
@@ -90,3 +92,12 @@ def test_another_file_is_no_photograph(tmp_path):
     write_tensors(tmp_path / FILE, {"picture": torch.zeros(3, 2, 2)}, {"wall": 0.9})
     with pytest.raises(ValueError, match="holds no photograph; another program wrote it"):
         Photo.load(tmp_path)
+
+
+def test_the_named_recipe_wants_a_photograph_and_is_none_of_a_sweep_of_prompts(prior):
+    recipe = RECIPES["toy"]["realfusion"]
+    assert recipe.regular.photo_weight == recipe.regular.mask_weight == METHODS["realfusion"].dream.regular.mask_weight
+    assert METHODS["realfusion"].words.learns == "noun" and METHODS["realfusion"].words.search.longest == 1
+    with pytest.raises(ValueError, match="but there is no photograph"):
+        Dream("a mug", prior, recipe)
+    assert "realfusion" not in KINDS["dream"].recipes() and "latent" in KINDS["dream"].recipes()
