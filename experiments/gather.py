@@ -69,7 +69,7 @@ def front(run: Path) -> Image.Image:
 
 def pictures(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
     """Write the turns of the recipes that are not there yet, and the sheet of all fronts."""
-    index = json.loads((home / "index.json").read_text("utf-8")) if (home / "index.json").exists() else {}
+    index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
     for recipe in tqdm(recipes, file=sys.stderr, disable=not sys.stderr.isatty()):
         have = [s for s in subjects if (recipe, s, seeds[0]) in rows]
         if have and index.get(recipe) != have:

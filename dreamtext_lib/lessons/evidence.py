@@ -77,7 +77,7 @@ def turns(sweep: str, recipe: str) -> tuple[list[str], NDArray[np.uint8]]:
     Raises ValueError for a sweep or a recipe of which there are none.
     """
     home = MEASURED / sweep
-    index = json.loads((home / "index.json").read_text("utf-8")) if (home / "index.json").exists() else {}
+    index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
     if recipe not in index:
         raise ValueError(f"there are no pictures of '{recipe}' in book/measured/{sweep}")
     with Image.open(home / f"{recipe}.webp") as picture:
@@ -95,7 +95,7 @@ def fronts(sweep: str) -> dict[str, NDArray[np.uint8]]:
     home = MEASURED / sweep
     if not (home / "fronts.webp").exists():
         raise ValueError(f"there are no pictures of fronts in book/measured/{sweep}")
-    recipes = json.loads((home / "index.json").read_text("utf-8"))["fronts"]["recipes"]
+    recipes = json.loads((home / "index.json").read_text(encoding="utf-8"))["fronts"]["recipes"]
     with Image.open(home / "fronts.webp") as picture:
         sheet = np.asarray(picture.convert("RGB"))
     side = sheet.shape[0] // len(recipes)

@@ -31,7 +31,9 @@ def test_what_cannot_be_compared_is_one_sentence(fake_sweep, tmp_path, capsys):
     job = strange / "dreamtext/mug-0/job.json"
     job.write_text(json.dumps({"folder": "x"}), encoding="utf-8")
     job = other / "dreamtext/mug-0/job.json"
-    job.write_text(json.dumps(json.loads(job.read_text("utf-8")) | {"kind": "sound", "prompt": ""}), encoding="utf-8")
+    job.write_text(
+        json.dumps(json.loads(job.read_text(encoding="utf-8")) | {"kind": "sound", "prompt": ""}), encoding="utf-8"
+    )
     (broken / "dreamtext/mug-0/row.json").write_text("{", encoding="utf-8")
     for arguments, words in [
         (["none"], "there is no folder 'none'"),
