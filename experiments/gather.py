@@ -24,6 +24,7 @@ from tqdm import tqdm
 from dreamtext_lib.cli.finished import finished
 from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.runs import write_json
+from dreamtext_lib.sweep.compare import jobs_in
 from dreamtext_lib.sweep.experiment import read_experiment
 from dreamtext_lib.sweep.table import write_csv
 from dreamtext_lib.viewing.pictures import pixels, write_picture
@@ -34,15 +35,13 @@ VIEWS, SIZE, SMALL = 12, 64, 48  # views of a turn; pixels of a view, and of a f
 Done = dict[tuple[str, str, int], tuple[Path, dict[str, Any]]]  # recipe, subject, seed -> its folder and its row
 
 
-def done(folder: Path, about: str) -> Done:
-    """All jobs of a sweep's folder that have a row without an error."""
-    found = {}
-    for path in sorted(folder.glob("*/*/row.json")):
-        job = json.loads((path.parent / "job.json").read_text(encoding="utf-8"))
-        row = json.loads(path.read_text(encoding="utf-8"))["row"]
-        if "error" not in row:
-            found[job["recipe"], job[about], job["seed"]] = (path.parent, row)
-    return found
+def done(folder: Path) -> Done:
+    """All jobs of a sweep's folder that have a row without an error. Raises ValueError as `jobs_in` does."""
+    return {
+        (job.job["recipe"], job.subject, job.job["seed"]): (job.home, job.row)
+        for job in jobs_in(folder)
+        if job.row and "error" not in job.row
+    }
 
 
 def lines(rows: Done, about: str) -> list[dict[str, Any]]:
@@ -90,7 +89,7 @@ def pictures(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds:
 def gather(folder: Path, file: Path, measured: Path = MEASURED) -> Mapping[str, int]:
     """Write table and pictures of a sweep; how many jobs of each recipe were there. Raises ValueError if none was."""
     experiment = read_experiment(file)
-    rows = done(folder, experiment.about)
+    rows = done(folder)
     order = [(r, s, i) for r in experiment.recipes for s in experiment.subjects for i in experiment.seeds]
     rows = {key: rows[key] for key in order if key in rows}
     if not rows:

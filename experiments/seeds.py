@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=MEASURED / "seeds.json")
     a = parser.parse_args()
-    runs, judge, cameras, found = done(a.folder, "prompt"), load_judge(), turn()[::EVERY], {}
+    runs, judge, cameras, found = done(a.folder), load_judge(), turn()[::EVERY], {}
     prompts = list(dict.fromkeys(prompt for recipe, prompt, _ in runs if recipe in RECIPES))
     for prompt in tqdm(prompts, file=sys.stderr, disable=not sys.stderr.isatty()):
         frames = {

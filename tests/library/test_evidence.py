@@ -29,7 +29,7 @@ def sweep(tmp_path):
             for seed in (0, 1):
                 home = tmp_path / "trial" / recipe / f"{i}-{seed}"
                 home.mkdir(parents=True)
-                job = {"recipe": recipe, "image": image, "seed": seed}
+                job = {"kind": "image", "recipe": recipe, "image": image, "seed": seed, "settings": {}}
                 row = {"steps": 9, "seconds": 3.5, "class_share": 0.5 + lift + 0.1 * seed}
                 (home / "job.json").write_text(json.dumps(job), encoding="utf-8")
                 (home / "row.json").write_text(json.dumps({"score": {}, "row": row}), encoding="utf-8")
@@ -51,7 +51,11 @@ def test_a_sweep_is_gathered_in_the_order_of_its_file_without_times_and_failures
 
 
 def test_a_sweep_without_a_finished_job_is_refused(sweep):
+    for path in (sweep / "trial").glob("*/*/row.json"):
+        path.unlink()
     with pytest.raises(ValueError, match="holds no finished job of 'trial'"):
+        gather(sweep / "trial", sweep / "trial.toml", sweep)
+    with pytest.raises(ValueError, match="there is no folder"):
         gather(sweep / "nothing", sweep / "trial.toml", sweep)
 
 
