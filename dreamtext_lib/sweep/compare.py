@@ -102,7 +102,8 @@ def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
     first_names = [name for name in FIRST[KINDS[kind].about] if name in names] or names[:4]
     names = [*first_names, *(name for name in names if name not in first_names)]
     failed, missing = sum(c.bad for c in cards), sum(done.row is None for done in jobs.values())
-    text = f"{len(cards)} jobs of dreamtext sweep, {len(methods)} methods."
+    text = f"{len(cards)} job{'s' * (len(cards) != 1)} of dreamtext sweep, {len(methods)} "
+    text += "methods." if len(methods) != 1 else "method."
     text += f" {failed} failed." * bool(failed) + f" {missing} not done yet." * bool(missing)
     subjects = dict.fromkeys(done.subject for done in jobs.values())
     return Comparison(
