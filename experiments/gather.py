@@ -5,7 +5,7 @@ writes, NAME being the sweep's name,
 
 book/measured/NAME.csv           a line for each job: recipe, subject, seed, steps, its scores; in the sweep's order
 book/measured/NAME/RECIPE.webp   a row for each prompt, first seed: twelve views, every 30 degrees from the front
-book/measured/NAME/fronts.webp   a row for each recipe: the front of every prompt and seed
+book/measured/NAME/fronts.webp   of dreams of prompts, a row for each recipe: the front of every prompt and seed
 
 Seconds are left out: the runs of a sweep share their machine, so their times say little about a recipe.
 """
@@ -26,6 +26,7 @@ from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.runs import write_json
 from dreamtext_lib.sweep.compare import jobs_in
 from dreamtext_lib.sweep.experiment import read_experiment
+from dreamtext_lib.sweep.images import DREAM
 from dreamtext_lib.sweep.table import write_csv
 from dreamtext_lib.viewing.pictures import pixels, write_picture
 
@@ -46,7 +47,7 @@ def done(folder: Path) -> Done:
 
 def lines(rows: Done, about: str) -> list[dict[str, Any]]:
     """One line a job, all with the same columns."""
-    names = dict.fromkeys(name for _, row in rows.values() for name in row if name != "seconds")
+    names = dict.fromkeys(name for _, row in rows.values() for name in row if not name.endswith("seconds"))
     return [
         {"recipe": recipe, about: subject, "seed": seed} | {name: row.get(name) for name in names}
         for (recipe, subject, seed), (_, row) in rows.items()
@@ -55,7 +56,8 @@ def lines(rows: Done, about: str) -> list[dict[str, Any]]:
 
 def turn(run: Path) -> np.ndarray:
     """Twelve views of a run side by side: (SIZE, VIEWS * SIZE, 3), whole numbers to 255."""
-    return np.concatenate(pixels(finished(run).volume.pictures(turntable(VIEWS), SIZE)), 1)
+    home = run / DREAM if (run / DREAM).is_dir() else run
+    return np.concatenate(pixels(finished(home).volume.pictures(turntable(VIEWS), SIZE)), 1)
 
 
 def front(run: Path) -> Image.Image:
@@ -66,8 +68,9 @@ def front(run: Path) -> Image.Image:
     return view.resize((SMALL, SMALL), Image.Resampling.LANCZOS)
 
 
-def pictures(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
-    """Write the turns of the recipes that are not there yet, and the sheet of all fronts."""
+def turns(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
+    """Write the turns of the recipes that are not there yet."""
+    home.mkdir(exist_ok=True)
     index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
     for recipe in tqdm(recipes, file=sys.stderr, disable=not sys.stderr.isatty()):
         have = [s for s in subjects if (recipe, s, seeds[0]) in rows]
@@ -77,17 +80,26 @@ def pictures(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds:
                 home / f"{recipe}.webp",
             )
             index[recipe] = have
+    write_json(home / "index.json", index)
+
+
+def fronts(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
+    """Write the sheet of all fronts, and into the index what stands on it."""
     sheet = Image.new("RGB", (SMALL * len(subjects) * len(seeds), SMALL * len(recipes)), "white")
     for row, recipe in enumerate(recipes):
         for i, (subject, seed) in enumerate((subject, seed) for subject in subjects for seed in seeds):
             if (recipe, subject, seed) in rows:
                 sheet.paste(front(rows[recipe, subject, seed][0]), (i * SMALL, row * SMALL))
     write_picture(sheet, home / "fronts.webp")
+    index = json.loads((home / "index.json").read_text(encoding="utf-8"))
     write_json(home / "index.json", index | {"fronts": {"recipes": recipes, "subjects": subjects, "seeds": seeds}})
 
 
-def gather(folder: Path, file: Path, measured: Path = MEASURED) -> Mapping[str, int]:
-    """Write table and pictures of a sweep; how many jobs of each recipe were there. Raises ValueError if none was."""
+def gather(folder: Path, file: Path, measured: Path = MEASURED, *, looks: bool = True) -> Mapping[str, int]:
+    """Write the table of a sweep, and its pictures if `looks`; how many jobs of each recipe were there.
+
+    Raises ValueError if none was.
+    """
     experiment = read_experiment(file)
     rows = done(folder)
     order = [(r, s, i) for r in experiment.recipes for s in experiment.subjects for i in experiment.seeds]
@@ -97,9 +109,11 @@ def gather(folder: Path, file: Path, measured: Path = MEASURED) -> Mapping[str, 
     measured.mkdir(parents=True, exist_ok=True)
     write_csv(lines(rows, experiment.about), measured / f"{experiment.name}.csv")
     recipes = [r for r in experiment.recipes if any(key[0] == r for key in rows)]
-    if experiment.kind == "dream":
-        (measured / experiment.name).mkdir(exist_ok=True)
-        pictures(rows, recipes, experiment.subjects, experiment.seeds, measured / experiment.name)
+    if looks:
+        about = rows, recipes, experiment.subjects, experiment.seeds, measured / experiment.name
+        turns(*about)
+        if experiment.kind == "dream":
+            fronts(*about)
     return {r: sum(key[0] == r for key in rows) for r in recipes}
 
 
