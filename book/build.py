@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import comparisons
 import nbformat
 import page_parts
 from nbclient import NotebookClient
@@ -115,6 +116,8 @@ def main() -> int:
         return 1
     print("Exporting the models for the page that dreams ...", flush=True)
     page_parts.write(SOURCE / page_parts.PLACE)
+    print("Setting what the sweeps made side by side ...", flush=True)
+    comparisons.write(SOURCE / comparisons.PLACE)
     print("Building the pages ...", flush=True)
     if build(SOURCE, BUILD / "book"):
         print("The book did not build; the warnings are above.", file=sys.stderr)

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from ..runs import write_bytes
+from .film import read_film
 
-FRAMES, ACROSS, FPS = 24, 6, 12  # views of a turn, views in a line of the picture that holds them, views a second
+FRAMES, ACROSS = 24, 6  # views of a turn, and views in a line of the picture that holds them
+TURN = 2.0  # seconds that a turn takes
 HERE = Path(__file__).parent
 
 
@@ -25,7 +27,7 @@ class Card(NamedTuple):
     text: str = ""  # what is said of it: a sentence that was found, or what went wrong
     bad: bool = False  # whether that is an error
     scores: Mapping[str, float] = {}  # by name; finite
-    turn: Path | None = None  # an animated picture
+    turn: Path | Sequence[Image.Image] | None = None  # an animated picture, or its frames
     still: Path | None = None  # a picture that is shown where there is no turn
 
 
@@ -53,6 +55,7 @@ class Comparison(NamedTuple):
     first: Sequence[str]  # names of the scores that stand under each card
     scores: Mapping[str, str]  # all names of scores, in order, with what they mean; '' if nothing is known
     means: Mapping[str, Means]  # '' for means; a method for differences to it
+    frames: int = FRAMES  # views of each turn
 
 
 def write_comparison(what: Comparison, path: Path) -> None:
@@ -67,22 +70,23 @@ def page(what: Comparison) -> str:
     """The page."""
     w, text = what, html.escape
     cards = "".join(section(w, i, subject) for i, subject in enumerate(w.subjects))
+    count, fps = w.frames, w.frames / TURN
     words = "".join(f"<dt>{shown(name)}</dt><dd>{text(means) or '&ndash;'}</dd>" for name, means in w.scores.items())
     return f"""<!doctype html>
-<html lang="en" data-count="{FRAMES}" data-across="{ACROSS}" data-fps="{FPS}"><head><meta charset="utf-8">
+<html lang="en" data-count="{count}" data-across="{ACROSS}" data-fps="{fps:g}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>{text(w.title)}</title>
 <style>
 {(HERE / "comparison.css").read_text(encoding="utf-8")}
-.turn {{ background-size: {100 * ACROSS}% {100 * -(-FRAMES // ACROSS)}%; }}
+.turn {{ background-size: {100 * ACROSS}% {100 * -(-count // ACROSS)}%; }}
 </style></head><body>
 <h1>{text(w.title)}</h1>
 <p>{text(w.text)}</p>
 <noscript><p>Scripts are switched off, so nothing turns: each picture shows the front.</p></noscript>
 <div class="bar" id="controls" hidden><button id="play" type="button">Play</button>
-<label>angle <input id="angle" type="range" min="0" max="{FRAMES - 1}" value="0" aria-label="angle"></label>
+<label>angle <input id="angle" type="range" min="0" max="{count - 1}" value="0" aria-label="angle"></label>
 <label>order <select id="order"><option value="">of the file</option>{options(w, w.scores)}</select></label></div>
 <details{" open" if len(w.methods) + len(w.subjects) <= 24 else ""}><summary>What is shown</summary>
 {boxes("method", "methods", w.methods)}
@@ -146,7 +150,7 @@ def figure(what: Comparison, place: int, card: Card) -> str:
     c, text = card, html.escape
     name = f"{c.subject} by {c.method}" + f", seed {c.seed}" * bool(c.seed)
     if c.turn:
-        paint = f'style="background-image:url({strip(c.turn)})"'
+        paint = f'style="background-image:url({strip(c.turn, what.frames)})"'
         seen = f'<div class="turn" role="img" aria-label="{text(name)}, turning" {paint}></div>'
     elif c.still:
         with Image.open(c.still) as picture:
@@ -210,23 +214,16 @@ def number(value: float) -> str:
     return text.replace("-", "\u2212")
 
 
-def strip(path: Path) -> str:
-    """The frames of an animated picture in lines of one picture, as an address: `FRAMES`, in equal steps of time.
+def strip(turn: Path | Sequence[Image.Image], count: int = FRAMES) -> str:
+    """An animated picture, or its frames, as `count` views in lines of one picture, as an address.
 
-    A file keeps frames that are equal as one that lasts longer. Raises ValueError if the file is no picture.
+    Views stand in equal steps of time. Raises ValueError if the file is no picture.
     """
-    try:
-        with Image.open(path) as film:
-            (width, height), frames, ends = film.size, [], []
-            for i in range(getattr(film, "n_frames", 1)):
-                film.seek(i)
-                frames.append(film.convert("RGB"))
-                ends.append(sum(ends[-1:]) + film.info.get("duration", 1))
-    except (OSError, SyntaxError, EOFError) as error:
-        raise ValueError(f"'{path}' is no picture that can be read; remove it, or do its job anew") from error
-    sheet = Image.new("RGB", (ACROSS * width, -(-FRAMES // ACROSS) * height))
-    for i in range(FRAMES):
-        now = bisect_right(ends, (i + 0.5) * ends[-1] / FRAMES)
+    frames, ends = read_film(turn) if isinstance(turn, Path) else (turn, range(1, len(turn) + 1))
+    width, height = frames[0].size
+    sheet = Image.new("RGB", (ACROSS * width, -(-count // ACROSS) * height))
+    for i in range(count):
+        now = bisect_right(ends, (i + 0.5) * ends[-1] / count)
         sheet.paste(frames[now], (i % ACROSS * width, i // ACROSS * height))
     return webp(sheet)
 

@@ -99,3 +99,20 @@ def _webp(frames: Frames, fps: float, quality: int) -> bytes:
     data, times = io.BytesIO(), {"duration": round(1000 / fps), "loop": 0}
     first.save(data, "WEBP", save_all=True, append_images=rest, quality=quality, method=4, **times)
     return data.getvalue()
+
+
+def read_film(path: Path) -> tuple[list[Image.Image], list[float]]:
+    """The frames of an animated picture, and when each ends, in ms; equal ones are kept as one that lasts longer.
+
+    Raises ValueError if the file is no picture.
+    """
+    frames, ends = [], []
+    try:
+        with Image.open(path) as picture:
+            for i in range(getattr(picture, "n_frames", 1)):
+                picture.seek(i)
+                frames.append(picture.convert("RGB"))
+                ends.append(sum(ends[-1:]) + picture.info.get("duration", 1))
+    except (OSError, SyntaxError, EOFError) as error:
+        raise ValueError(f"'{path}' is no picture that can be read; remove it, or do its job anew") from error
+    return frames, ends

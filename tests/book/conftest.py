@@ -33,10 +33,7 @@ def book(tmp_path_factory):
         shutil.copytree(ROOT / folder, source / folder)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, source / name)
-    command = [
-        sys.executable,
-        str(ROOT / "book" / "page_parts.py"),
-        str(source / "book" / "_static" / "dream" / "models"),
-    ]
-    subprocess.run(command, check=True)
+    static = source / "book" / "_static"
+    for program, place in (("page_parts.py", static / "dream" / "models"), ("comparisons.py", static / "compare")):
+        subprocess.run([sys.executable, str(ROOT / "book" / program), str(place)], check=True)
     return build(source, tmp_path_factory.mktemp("built"))[0]
