@@ -16,7 +16,7 @@ METHODS = {"stable-dreamfusion": "Stable DreamFusion", "fitfusion": "FitFusion"}
 TEXT = """# Recipes
 
 Every setting of a dream is a field of one recipe, and the named recipes are values in `distillation/recipe.py`. This
-page is written from them. Table 5.1 of the thesis, as the full recipes have it, and at the scale of the toy:
+page is written from them. First comes table 5.1 of the thesis, as the full recipes have it and at the scale of the toy:
 
 {table}
 
