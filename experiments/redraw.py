@@ -1,11 +1,17 @@
 """What the model draws of a sentence once its words have learned an image: is it the image, or its kind?
 
 `python -m experiments.redraw FOLDER...` takes the jobs on images that came to their end in folders of
-`dreamtext sweep`, and writes book/measured/NAME_drawn.csv: for each job four pictures of its sentence, drawn with what
-the job learned, how alike they are to the image (cosine of the judge's vectors, and dB, mean of the four), and how far
-they are from one another (mean of 1 - cos). Claims C17 and C18; the rules stand in experiments/rules.md.
+`dreamtext sweep`, and writes
+
+book/measured/NAME_drawn.csv     for each job four pictures of its sentence, drawn with what the job learned: how alike
+                                 they are to the image (cosine of the judge's vectors, and dB, mean of the four), and
+                                 how far they are from one another (mean of 1 - cos)
+book/measured/NAME/drawn.webp    a row for each recipe: those pictures of its first job
+
+Claims C17 and C18; the rules stand in experiments/rules.md.
 """
 
+import json
 import sys
 from argparse import ArgumentParser
 from contextlib import nullcontext
@@ -13,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from dreamtext_lib.distillation.prior import LatentPrior
@@ -20,9 +27,11 @@ from dreamtext_lib.evaluation.diversity import diversity
 from dreamtext_lib.evaluation.images import psnr
 from dreamtext_lib.evaluation.likeness import mean, vectors
 from dreamtext_lib.evaluation.views import load_judge
-from dreamtext_lib.runs import read_checkpoint, unpack
+from dreamtext_lib.runs import read_checkpoint, unpack, write_json
+from dreamtext_lib.sweep.folder import Row
 from dreamtext_lib.sweep.images import SIDE, WORDS, plain, titles
 from dreamtext_lib.sweep.table import write_csv
+from dreamtext_lib.viewing.pictures import write_picture
 from dreamtext_lib.words.rows import learner
 from dreamtext_lib.words.training import read_words, samples
 from experiments.gather import MEASURED, done
@@ -48,12 +57,16 @@ def learned(prior: LatentPrior, home: Path) -> Any:
     return rows
 
 
-def redrawn(home: Path, row: dict[str, Any], image: str, model: str = "tiny") -> dict[str, float]:
-    """The numbers of one job."""
-    prior, judge = plain(model), load_judge()
+def drawn(home: Path, row: Row, model: str = "tiny") -> Tensor:
+    """The pictures of one job's sentence, (DRAWN, S, S, 3) in 0..1."""
+    prior = plain(model)
     prior.pipeline.set_progress_bar_config(disable=True)
-    made = samples(prior, learned(prior, home), [row["sentence"]] * DRAWN, guidance=GUIDANCE, steps=STEPS)
-    shown = titles()[image].picture(SIDE)  # (S, S, 3)
+    return samples(prior, learned(prior, home), [row["sentence"]] * DRAWN, guidance=GUIDANCE, steps=STEPS)
+
+
+def beside(made: Tensor, image: str) -> dict[str, float]:
+    """The numbers of the pictures of a job on an image."""
+    judge, shown = load_judge(), titles()[image].picture(SIDE)  # (S, S, 3)
     return {
         "drawn_similarity": round(float((vectors(judge, made) @ vectors(judge, shown[None]).T).mean()), 4),
         "drawn_psnr": round(mean([psnr(one, shown) for one in made]), 4),
@@ -62,19 +75,28 @@ def redrawn(home: Path, row: dict[str, Any], image: str, model: str = "tiny") ->
 
 
 @torch.no_grad()
+def redraw(folder: Path, measured: Path = MEASURED) -> int:
+    """Draw for the finished jobs of a sweep, and write table and sheet; how many there were."""
+    lines, first = [], {}
+    for (recipe, image, seed), (home, row) in tqdm(done(folder).items(), disable=not sys.stderr.isatty()):
+        made = drawn(home, row)
+        lines.append({"recipe": recipe, "image": image, "seed": seed} | beside(made, image))
+        first.setdefault(recipe, made)
+    write_csv(lines, measured / f"{folder.name}_drawn.csv")
+    home = measured / folder.name
+    home.mkdir(parents=True, exist_ok=True)
+    write_picture(torch.cat([torch.cat(list(made), 1) for made in first.values()]), home / "drawn.webp")
+    index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
+    write_json(home / "index.json", index | {"drawn": {"recipes": list(first), "image": lines[0]["image"]}})
+    return len(lines)
+
+
 def main() -> None:
     """Draw for the jobs of the named folders."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", type=Path, nargs="+")
     for folder in parser.parse_args().folders:
-        lines = [
-            {"recipe": recipe, "image": image, "seed": seed} | redrawn(home, row, image)
-            for (recipe, image, seed), (home, row) in tqdm(
-                done(folder).items(), file=sys.stderr, disable=not sys.stderr.isatty()
-            )
-        ]
-        write_csv(lines, MEASURED / f"{folder.name}_drawn.csv")
-        print(f"{folder.name}: {len(lines)} jobs")
+        print(f"{folder.name}: {redraw(folder)} jobs")
 
 
 if __name__ == "__main__":

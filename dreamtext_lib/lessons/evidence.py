@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -87,16 +88,18 @@ def turns(sweep: str, recipe: str) -> tuple[list[str], NDArray[np.uint8]]:
     return index[recipe], rows.transpose(0, 2, 1, 3, 4)
 
 
-def fronts(sweep: str) -> dict[str, NDArray[np.uint8]]:
-    """The fronts of all runs of a sweep by recipe: (P S, 48, 48, 3), prompt by prompt and seed by seed; white if none.
+def fronts(sweep: str, kind: Literal["fronts", "drawn"] = "fronts") -> dict[str, NDArray[np.uint8]]:
+    """Pictures of all recipes of a sweep, by recipe: (N, S, S, 3).
 
+    fronts: those of all runs, 48 pixels, prompt by prompt and seed by seed, white if there is none
+    (`experiments.gather`). drawn: what the model draws of the first image's sentence, 64 pixels (`experiments.redraw`).
     Raises ValueError for a sweep of which there are none.
     """
     home = MEASURED / sweep
-    if not (home / "fronts.webp").exists():
-        raise ValueError(f"there are no pictures of fronts in book/measured/{sweep}")
-    recipes = json.loads((home / "index.json").read_text(encoding="utf-8"))["fronts"]["recipes"]
-    with Image.open(home / "fronts.webp") as picture:
+    if not (home / f"{kind}.webp").exists():
+        raise ValueError(f"there are no pictures of {kind} in book/measured/{sweep}")
+    recipes = json.loads((home / "index.json").read_text(encoding="utf-8"))[kind]["recipes"]
+    with Image.open(home / f"{kind}.webp") as picture:
         sheet = np.asarray(picture.convert("RGB"))
     side = sheet.shape[0] // len(recipes)
     rows = sheet.reshape(len(recipes), side, -1, side, 3).transpose(0, 2, 1, 3, 4)

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from dreamtext_lib.evaluation.effect import read_table
+from dreamtext_lib.lessons import evidence
 from dreamtext_lib.sweep.images import WORDS
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.words.recipe import WordsRecipe
@@ -33,18 +35,33 @@ def test_a_job_without_training_reads_its_sentence_as_it_stands(prior, tmp_path)
         assert torch.equal(nothing.states(prior, [SENTENCE.text]), prior.encode_text([SENTENCE.text]))
 
 
-def test_pictures_are_held_against_the_image_and_one_another(prior, tmp_path, monkeypatch):
-    true = MUG.picture()
-    monkeypatch.setattr(redraw, "plain", lambda model: prior)
-    drawn = torch.stack([true, true, torch.full_like(true, 0.5), torch.full_like(true, 0.5)])
-    monkeypatch.setattr(redraw, "samples", lambda *given, **how: drawn)
+@pytest.fixture
+def judge(monkeypatch):
+    """A judge that tells only an even picture from others."""
 
     def vectors(judge, frames):
         return torch.stack([f.new_tensor([1.0, 0.0] if f.std() > 0 else [0.6, 0.8]) for f in frames])
 
     monkeypatch.setattr(redraw, "vectors", vectors)
-    judge = SimpleNamespace(images=lambda x: vectors(None, x))
-    monkeypatch.setattr(redraw, "load_judge", lambda: judge)
-    found = redraw.redrawn(tmp_path, {"sentence": SENTENCE.text}, "mug")
+    monkeypatch.setattr(redraw, "load_judge", lambda: SimpleNamespace(images=lambda x: vectors(None, x)))
+
+
+def test_pictures_are_held_against_the_image_and_one_another(judge):
+    true = MUG.picture()
+    found = redraw.beside(torch.stack([true, true, torch.full_like(true, 0.5), torch.full_like(true, 0.5)]), "mug")
     assert found["drawn_similarity"] == pytest.approx((1 + 1 + 0.6 + 0.6) / 4)
     assert found["drawn_apart"] == pytest.approx(0.4 * 4 / 6, abs=1e-4)  # four of the six pairs differ
+
+
+def test_table_and_sheet_are_those_of_the_jobs(judge, fake_sweep, tmp_path, monkeypatch):
+    row = {"sentence": "an image of a mug"}
+    folder = fake_sweep("trial", {("old", "mug", 0): row, ("new", "mug", 0): row, ("old", "fish", 0): row})
+    grey = lambda home, row: torch.full((4, 64, 64, 3), 0.25 if "old" in home.parts[-2] else 0.75)  # noqa: E731
+    monkeypatch.setattr(redraw, "drawn", grey)
+    assert redraw.redraw(folder, tmp_path) == 3
+    lines = read_table(tmp_path / "trial_drawn.csv")
+    assert {(line["recipe"], line["image"]) for line in lines} == {("old", "mug"), ("old", "fish"), ("new", "mug")}
+    monkeypatch.setattr(evidence, "MEASURED", tmp_path)
+    sheet = evidence.fronts("trial", "drawn")
+    assert sheet["old"].shape == (4, 64, 64, 3)
+    assert sheet["old"].mean() == pytest.approx(64, abs=2) and sheet["new"].mean() == pytest.approx(191, abs=2)
