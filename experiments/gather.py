@@ -5,7 +5,8 @@ writes, NAME being the sweep's name,
 
 book/measured/NAME.csv           a line for each job: recipe, subject, seed, steps, its scores; in the sweep's order
 book/measured/NAME/RECIPE.webp   a row for each prompt, first seed: twelve views, every 30 degrees from the front
-book/measured/NAME/fronts.webp   of dreams of prompts, a row for each recipe: the front of every prompt and seed
+book/measured/NAME/fronts.webp   a row for each recipe: the front of every prompt and seed
+book/measured/NAME/images.webp   the same, of the images that the model drew first, where runs went through one
 
 Seconds are left out: the runs of a sweep share their machine, so their times say little about a recipe.
 """
@@ -31,7 +32,7 @@ from dreamtext_lib.sweep.table import write_csv
 from dreamtext_lib.viewing.pictures import pixels, write_picture
 
 MEASURED = Path("book/measured")
-VIEWS, SIZE, SMALL = 12, 64, 48  # views of a turn; pixels of a view, and of a front
+VIEWS, SIZE, SMALL = 12, 64, 48  # views of a turn; pixels of a view, and of one on a sheet
 
 Done = dict[tuple[str, str, int], tuple[Path, dict[str, Any]]]  # recipe, subject, seed -> its folder and its row
 
@@ -60,12 +61,18 @@ def turn(run: Path) -> np.ndarray:
     return np.concatenate(pixels(finished(home).volume.pictures(turntable(VIEWS), SIZE)), 1)
 
 
-def front(run: Path) -> Image.Image:
-    """The first of the four views that a job left."""
+def view(run: Path, place: int) -> Image.Image | None:
+    """One of the pictures that a job left, counted from the last: -4 is the front; None if there are fewer.
+
+    Before the front there stands the image from which the job went out, if it was one.
+    """
     with Image.open(run / "views.webp") as picture:
         gap = (picture.height - SIZE) // 2
-        view = picture.convert("RGB").crop((gap, gap, gap + SIZE, gap + SIZE))
-    return view.resize((SMALL, SMALL), Image.Resampling.LANCZOS)
+        left = picture.width + place * (SIZE + gap)
+        if left < gap:
+            return None
+        cut = picture.convert("RGB").crop((left, gap, left + SIZE, gap + SIZE))
+    return cut.resize((SMALL, SMALL), Image.Resampling.LANCZOS)
 
 
 def turns(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
@@ -83,16 +90,31 @@ def turns(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Se
     write_json(home / "index.json", index)
 
 
-def fronts(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
-    """Write the sheet of all fronts, and into the index what stands on it."""
-    sheet = Image.new("RGB", (SMALL * len(subjects) * len(seeds), SMALL * len(recipes)), "white")
-    for row, recipe in enumerate(recipes):
-        for i, (subject, seed) in enumerate((subject, seed) for subject in subjects for seed in seeds):
-            if (recipe, subject, seed) in rows:
-                sheet.paste(front(rows[recipe, subject, seed][0]), (i * SMALL, row * SMALL))
-    write_picture(sheet, home / "fronts.webp")
+def views(
+    rows: Done,
+    recipes: Sequence[str],
+    subjects: Sequence[str],
+    seeds: Sequence[int],
+    home: Path,
+    *,
+    places: Mapping[str, int],
+) -> None:
+    """Write a sheet of each of the named places, and into the index what stands on it."""
     index = json.loads((home / "index.json").read_text(encoding="utf-8"))
-    write_json(home / "index.json", index | {"fronts": {"recipes": recipes, "subjects": subjects, "seeds": seeds}})
+    keys = [(subject, seed) for subject in subjects for seed in seeds]
+    for name, place in places.items():
+        found = {r: {key: view(rows[r, *key][0], place) for key in keys if (r, *key) in rows} for r in recipes}
+        found = {r: seen for r, seen in found.items() if any(seen.values())}
+        if not found:
+            continue
+        sheet = Image.new("RGB", (SMALL * len(keys), SMALL * len(found)), "white")
+        for y, seen in enumerate(found.values()):
+            for x, key in enumerate(keys):
+                if seen.get(key):
+                    sheet.paste(seen[key], (x * SMALL, y * SMALL))
+        write_picture(sheet, home / f"{name}.webp")
+        index[name] = {"recipes": list(found), "subjects": subjects, "seeds": seeds}
+    write_json(home / "index.json", index)
 
 
 def gather(folder: Path, file: Path, measured: Path = MEASURED, *, looks: bool = True) -> Mapping[str, int]:
@@ -112,8 +134,7 @@ def gather(folder: Path, file: Path, measured: Path = MEASURED, *, looks: bool =
     if looks:
         about = rows, recipes, experiment.subjects, experiment.seeds, measured / experiment.name
         turns(*about)
-        if experiment.kind == "dream":
-            fronts(*about)
+        views(*about, places={"fronts": -4} | ({"images": -5} if experiment.kind == "sample" else {}))
     return {r: sum(key[0] == r for key in rows) for r in recipes}
 
 

@@ -88,11 +88,12 @@ def turns(sweep: str, recipe: str) -> tuple[list[str], NDArray[np.uint8]]:
     return index[recipe], rows.transpose(0, 2, 1, 3, 4)
 
 
-def fronts(sweep: str, kind: Literal["fronts", "drawn"] = "fronts") -> dict[str, NDArray[np.uint8]]:
+def fronts(sweep: str, kind: Literal["fronts", "images", "drawn"] = "fronts") -> dict[str, NDArray[np.uint8]]:
     """Pictures of all recipes of a sweep, by recipe: (N, S, S, 3).
 
     fronts: those of all runs, 48 pixels, prompt by prompt and seed by seed, white if there is none
-    (`experiments.gather`). drawn: what the model draws of the first image's sentence, 64 pixels (`experiments.redraw`).
+    (`experiments.gather`). images: the same, of what the model drew before a run that went through an image. drawn:
+    what it draws of the first image's sentence, 64 pixels (`experiments.redraw`).
     Raises ValueError for a sweep of which there are none.
     """
     home = MEASURED / sweep

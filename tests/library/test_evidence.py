@@ -9,7 +9,8 @@ from PIL import Image
 
 from dreamtext_lib.evaluation.effect import read_table
 from dreamtext_lib.lessons import evidence
-from experiments.gather import gather
+from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
+from experiments.gather import done, gather, views
 
 EXPERIMENT = """
 name = "trial"
@@ -94,3 +95,20 @@ def test_pictures_of_runs_are_cut_from_their_sheets(tmp_path, monkeypatch):
     assert runs["other"].shape == (3, 48, 48, 3) and runs["other"][1].min() == 100 and runs["base"].max() == 0
     with pytest.raises(ValueError, match="no pictures of 'other'"):
         evidence.turns("trial", "other")
+
+
+def test_fronts_and_first_images_are_cut_from_what_jobs_left(sweep, monkeypatch):
+    grey = {"plain-words": [100, 0, 0, 0], "dreamtext": [200, 50, 0, 0, 0]}  # front first; an image, then the front
+    for recipe, levels in grey.items():
+        tiles = [np.full((64, 64, 3), level / 255) for level in levels]
+        for home in (sweep / "trial" / recipe).iterdir():
+            write_picture(contact_sheet(tiles, columns=5), home / "views.webp")
+    subjects, seeds, home = ["mug", "castle 1"], [0, 1], sweep / "trial"
+    (home / "index.json").write_text("{}", encoding="utf-8")
+    views(done(home), list(grey), subjects, seeds, home, places={"fronts": -4, "images": -5})
+    monkeypatch.setattr(evidence, "MEASURED", sweep)
+    fronts, images = evidence.fronts("trial"), evidence.fronts("trial", "images")
+    assert {name: frames.shape for name, frames in fronts.items()} == dict.fromkeys(grey, (4, 48, 48, 3))
+    assert fronts["plain-words"].mean() == pytest.approx(100, abs=3)
+    assert fronts["dreamtext"].mean() == pytest.approx(50, abs=3)
+    assert list(images) == ["dreamtext"] and images["dreamtext"].mean() == pytest.approx(200, abs=3)
