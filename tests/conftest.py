@@ -19,7 +19,7 @@ def fake_sweep(tmp_path):
     """A maker of folders as `dreamtext sweep` leaves them, whose rows are given: (recipe, subject, seed) -> row."""
 
     def make(name, rows, *, kind="image", settings=None, turns=True):
-        about = {"image": "image", "dream": "prompt"}[kind]
+        about = {"image": "image", "dream": "prompt", "sample": "prompt"}[kind]
         for (recipe, subject, seed), row in rows.items():
             job = {"folder": f"{recipe}/{subject.replace(' ', '-')}-{seed}", "kind": kind, "recipe": recipe}
             job |= {about: subject, "seed": seed, "model": None, "settings": settings or {"of": recipe}, "score": {}}

@@ -152,7 +152,18 @@ def card(done: Done, method: str, seed: str) -> Card:
         scores(row),
         turn if turn.is_file() else None,
         still if still.is_file() else None,
+        before(done),
     )
+
+
+def before(done: Done) -> Path | None:
+    """The picture that the model drew for a job that goes through one; None for others, and where none is kept."""
+    if done.job["kind"] != "sample":
+        return None
+    from ..words.training import IMAGE
+    from .images import WORDS
+
+    return path if (path := done.home / WORDS / IMAGE).is_file() else None
 
 
 def scores(row: Row) -> dict[str, float]:

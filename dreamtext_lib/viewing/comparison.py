@@ -29,6 +29,7 @@ class Card(NamedTuple):
     scores: Mapping[str, float] = {}  # by name; finite
     turn: Path | Sequence[Image.Image] | None = None  # an animated picture, or its frames
     still: Path | None = None  # a picture that is shown where there is no turn
+    before: Path | None = None  # the picture that it was made from, where each card has its own
 
 
 class Mean(NamedTuple):
@@ -157,6 +158,9 @@ def figure(what: Comparison, place: int, card: Card) -> str:
             seen = f'<img class="still" src="{webp(picture)}" alt="{text(name)}, from several sides">'
     else:
         seen = '<div class="none">nothing to see</div>'
+    if c.before:
+        with Image.open(c.before) as picture:
+            seen += f'<img class="before" src="{webp(picture)}" alt="the picture it was made from">'
     data = "".join(f' data-s{i}="{c.scores[s]!r}"' for i, s in enumerate(what.scores) if s in c.scores)
     under = lines((s, c.scores[s]) for s in what.first if s in c.scores)
     rest = lines((s, c.scores[s]) for s in what.scores if s in c.scores and s not in what.first)

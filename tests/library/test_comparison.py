@@ -128,3 +128,17 @@ def test_each_picture_holds_the_turn_in_order(tmp_path):
 )
 def test_numbers_have_three_digits(value, text):
     assert number(value) == text
+
+
+def test_a_thing_that_went_through_a_picture_has_it_on_its_card(fake_sweep):
+    rows = {("through-image", "a mug", 0): {"class_share": 0.5}, ("plain", "a mug", 0): {"class_share": 0.25}}
+    folder = fake_sweep("ways", rows, kind="sample")
+    path = folder / "through-image" / "a-mug-0" / "words" / "image.png"
+    path.parent.mkdir()
+    Image.new("RGB", (8, 8), (0, 0, 255)).save(path)
+    found = compared([folder], {})
+    assert {c.method: c.before for c in found.cards} == {"through-image": path, "plain": None}
+    shown = re.findall(r'<img class="before" src="(data:image/webp;base64,[^"]+)" alt="[^"]+">', page(found))
+    assert len(shown) == 1
+    with Image.open(io.BytesIO(base64.b64decode(shown[0].split(",")[1]))) as picture:
+        assert np.allclose(np.asarray(picture.convert("RGB")).mean((0, 1)), (0, 0, 255), atol=4)
