@@ -3,7 +3,7 @@
   "use strict";
   const root = document.getElementById("draw"), form = root.querySelector("form");
   const { teller, jobs, values, bothConventions, paint, paintLatents } = widgetModule();
-  const { say, far, ready } = teller(root), { begin, stop } = jobs();
+  const { say, far, ready } = teller(root), { attempt, stop } = jobs({ say, far, rest: () => enable(false) });
   const { stop: halt, step: single, replay } = form.elements;
   const slider = root.querySelector("input[type=range]"), place = root.querySelector("output");
   const [noisy, noise, clean] = root.querySelectorAll("canvas");
@@ -57,18 +57,6 @@
     if (frames.length === times.length) far();
     clean.setAttribute("aria-label", `The clean estimate after ${frames.length} steps for “${prompt}”`);
     enable(false);
-  }
-
-  /* Runs a job and says what went wrong with it. */
-  async function attempt(job) {
-    const current = begin();
-    try {
-      await job(current);
-    } catch (error) {
-      far();
-      say(error.message, true);
-      enable(false);
-    }
   }
 
   bothConventions(form.elements);

@@ -3,7 +3,7 @@
   "use strict";
   const root = document.getElementById("dream"), form = root.querySelector("form");
   const { teller, jobs, values, bothConventions, paint, megabytes } = widgetModule();
-  const { say, far, ready } = teller(root), { begin, stop } = jobs();
+  const { say, far, ready } = teller(root), { attempt, stop } = jobs({ say, far, rest: () => enable(false) });
   const { stop: halt, step: single, home, turn } = form.elements;
   const stage = root.querySelector("canvas.stage"), chart = root.querySelector("canvas.chart");
   const now = root.querySelector(".now"), link = root.querySelector("a.home");
@@ -120,17 +120,6 @@
     link.hidden = false;
     link.click();
     say("The mesh is made. Any program for 3-D opens it; your browser keeps it where it keeps downloads.");
-  }
-
-  async function attempt(job) {
-    const current = begin();
-    try {
-      await job(current);
-    } catch (error) {
-      far();
-      say(error.message, true);
-      enable(false);
-    }
   }
 
   bothConventions(form.elements);

@@ -36,16 +36,22 @@ function widgetModule() {
     return { say, far, ready };
   }
 
-  /* A job that can be stopped: `begin` gives a function that tells whether the job still is the latest one. */
-  function jobs() {
+  /* Jobs of which only the latest goes on: `attempt` runs one, which is given a function that tells whether it still is
+     the latest, and says what went wrong with it; then, or after `stop`, the widget rests. */
+  function jobs({ say, far, rest }) {
     let latest = 0;
-    return {
-      begin() {
-        const mine = ++latest;
-        return () => mine === latest;
-      },
-      stop: () => (latest += 1),
-    };
+    async function attempt(job) {
+      const mine = ++latest, current = () => mine === latest;
+      try {
+        await job(current);
+      } catch (error) {
+        if (!current()) return;
+        far();
+        say(error.message, true);
+        rest();
+      }
+    }
+    return { attempt, stop: () => (latest += 1) };
   }
 
   /* What was typed, by name; numbers are numbers. The second of a range of times is never below the first. */
