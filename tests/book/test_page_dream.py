@@ -1,6 +1,7 @@
 """The page that dreams, in a real browser, from a folder, with the network cut: its numbers are the library's."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -28,7 +29,15 @@ sys.path.pop(0)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: the page was not opened in a browser")
 MODULES = ("random", "tokenizer", "field", "sampler", "distil", "surface", "glb", "mesh")
-TEXTS = ("a purple teddy, overhead view", "", "A  Red\tCASTLE's 42 mugs!", "grüner Kaktus – 仙", "<|endoftext|> x", "é")
+TEXTS = (
+    "a purple teddy, overhead view",
+    "",
+    "A  Red\tCASTLE's 42 mugs!",
+    "grüner Kaktus – 仙",
+    "<|endoftext|> x",
+    "é",
+    "a constructor",  # a name that every object in JavaScript has
+)
 
 
 @pytest.fixture
@@ -174,6 +183,119 @@ def test_a_surface_is_closed_and_of_the_right_size(scripts):
     assert ball.volume == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.02)  # positive: the triangles face outwards
     out = (np.array(vertices) - 11.5) / np.linalg.norm(np.array(vertices) - 11.5, axis=1, keepdims=True)
     assert (out * np.array(normals)).sum(1).min() > 0.98
+
+
+# the widgets, beside a worker that waits to be let go ---------------------------------------------------------------
+
+WORKER = """var dreamtext = (() => {
+  const waiting = [], later = () => new Promise((done) => setTimeout(done)), flat = () => new Float32Array(3 * 64 * 64);
+  let left = 0, step = 0;
+  const doors = {
+    begin({ prompt, steps }) {
+      if (prompt === "too long") throw new Error("it is too long");
+      return Array.from({ length: (left = steps) }, (_, i) => 10 * (steps - i));
+    },
+    draw() {
+      if (!left) throw new Error("no step is left");
+      return { t: 10 * left--, x: new Float32Array(1024), noise: new Float32Array(1024), picture: flat() };
+    },
+    sleep: () => { step = 0; },
+    dream: () => ({ step: ++step, loss: 1, opacity: 0.5, t: 500, word: "front" }),
+    view: flat,
+    mesh() { throw new Error("The dream is empty"); },
+  };
+  return {
+    load: async () => {},
+    model: () => ({ palette: Array(5).fill([0, 0, 0]) }),
+    ask: (door, value) => new Promise((done, fail) => waiting.push(() => {
+      try { done(doors[door](value)); } catch (error) { fail(error); }
+    })),
+    async answer(count) {
+      for (let k = 0; k < count; k++) {
+        for (let tries = 0; !waiting.length && tries < 50; tries++) await later();
+        waiting.shift()?.();
+        await later();
+      }
+    },
+  };
+})();"""
+
+
+@pytest.fixture
+def widgets(page):  # noqa: F811
+    """Both widgets; the worker gives its next `count` answers by `dreamtext.answer(count)`."""
+    text = (ROOT / "book" / "page_dream.md").read_text(encoding="utf-8")
+    page.set_content(
+        "<!doctype html><title>widgets</title>" + "".join(re.findall(r"<section.*?</section>", text, re.S))
+    )
+    page.add_script_tag(content=WORKER)
+    for name in ("widget", "draw_widget", "dream_widget"):
+        page.add_script_tag(path=ROOT / "book" / "_static" / "dream" / f"{name}.js")
+    page.set_default_timeout(10_000)
+    yield page
+    assert not page.troubles
+
+
+def answer(page, count):  # noqa: F811
+    page.evaluate("(count) => dreamtext.answer(count)", count)
+
+
+@pytest.mark.parametrize("stopped_at", [1, 3])
+def test_a_drawing_that_was_stopped_in_a_step_goes_on_to_its_end(widgets, stopped_at):
+    draw = widgets.locator("#draw")
+    draw.locator("[name=steps]").fill("4")
+    draw.locator("button[type=submit]").click()
+    answer(widgets, 1 + stopped_at)
+    draw.locator("[name=stop]").click()  # while the next step is made
+    draw.locator("[name=stop]").click()  # now: Go on
+    answer(widgets, 4 - stopped_at)
+    said(widgets, "draw", "4 steps")
+    assert draw.locator("output").inner_text() == "4 of 4" and draw.locator(".time").inner_text() == "10"
+
+
+def test_a_step_that_a_stop_did_not_wait_for_is_kept(widgets):
+    draw = widgets.locator("#draw")
+    draw.locator("[name=steps]").fill("2")
+    draw.locator("button[type=submit]").click()
+    answer(widgets, 2)
+    draw.locator("[name=stop]").click()
+    answer(widgets, 1)
+    assert draw.locator("[name=stop]").is_disabled() and draw.locator("[name=step]").is_disabled()
+    assert draw.locator("input[type=range]").get_attribute("max") == "1"
+
+
+def test_one_step_after_a_text_that_was_refused_begins_a_drawing(widgets):
+    draw = widgets.locator("#draw")
+    draw.locator("[name=steps]").fill("3")
+    draw.locator("[name=step]").click()
+    answer(widgets, 2)
+    for text in ("too long", "a mug"):
+        draw.locator("[name=prompt]").fill(text)
+        draw.locator("button[type=submit]" if text == "too long" else "[name=step]").click()
+        answer(widgets, 1)
+    answer(widgets, 1)
+    assert draw.locator("output").inner_text() == "1 of 3" and draw.locator(".time").inner_text() == "30"
+    assert "for “a mug”" in draw.locator("canvas").nth(2).get_attribute("aria-label")
+
+
+def test_a_new_dream_does_not_count_a_step_of_the_last_one(widgets):
+    dream = widgets.locator("#dream")
+    dream.locator("[name=steps]").fill("10")
+    dream.locator("button[type=submit]").click()
+    answer(widgets, 4)  # asleep, and three steps
+    dream.locator("button[type=submit]").click()  # while the fourth is made
+    answer(widgets, 1 + 1 + 10 + 2)  # that one, asleep again, ten steps, pictures after the eighth and the last one
+    said(widgets, "dream", "is dreamed: 10 steps")
+    assert "Step 10 of 10" in dream.locator(".now").inner_text()
+
+
+def test_a_dream_that_cannot_be_taken_home_says_why(widgets):
+    dream = widgets.locator("#dream")
+    dream.locator("[name=step]").click()
+    answer(widgets, 3)  # asleep, a step, its picture
+    dream.locator("[name=home]").click()
+    answer(widgets, 1)
+    said(widgets, "dream", "The dream is empty")
 
 
 # what travels -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
   const slider = root.querySelector("input[type=range]"), place = root.querySelector("output");
   const [noisy, noise, clean] = root.querySelectorAll("canvas");
   let frames = [], times = [], prompt = "";
+  let asked = null; /* the step that the worker was asked for last */
 
   /* Step number k, from 0, on the three canvases. */
   function show(k) {
@@ -33,19 +34,22 @@
     await ready();
     const { prompt: words, seed, s, steps } = values(form);
     prompt = words;
-    frames = [];
+    [frames, times, asked] = [[], [], null];
     times = await dreamtext.ask("begin", { prompt, seed, s, steps });
   }
 
   /* Draws until the end, or until another job begins, or so many steps. */
   async function go(current, most = Infinity) {
+    await asked; /* a step that a stop did not wait for */
     say(`Drawing “${prompt}” …`);
-    const began = performance.now();
+    const began = performance.now(), own = frames;
     enable(most > 1);
+    if (frames.length > 0) show(frames.length - 1); /* from where it goes on */
     for (let k = 0; k < most && frames.length < times.length && current(); k++) {
-      const frame = await dreamtext.ask("draw");
-      if (!current()) break;
-      frames.push(frame);
+      const frame = await (asked = dreamtext.ask("draw"));
+      if (own !== frames) return; /* it is of a drawing that another has taken the place of */
+      frames.push(frame); /* also where a stop came meanwhile: the worker has done the step */
+      if (!current()) return enable(false);
       enable(most > 1);
       show(frames.length - 1);
       far(frames.length / times.length);

@@ -10,6 +10,7 @@
   const EVERY = 8; /* steps between two pictures, while no hand turns the thing: decoding one takes as long as a step */
   const SOFT = 0.95; /* what the drawn curve keeps of its past at a step */
   let prompt = "", steps = 0, records = [], begun = false;
+  let asked = null; /* the step that the worker was asked for last */
   let angles = [20, 15], turned = false, drawing = false, held = false;
 
   /* The picture from where the hand has turned the thing to. */
@@ -66,7 +67,7 @@
     if (low > Math.min(high, late)) throw new Error("The least time must not be above the two greatest ones.");
     const times = { t_min: low, t_max: high, t_max_late: late };
     begun = false;
-    [prompt, steps, records] = [words, count, []];
+    [prompt, steps, records, asked] = [words, count, [], null];
     const recipe = { steps, guidance: s, opacity_weight: opacity, ...times };
     await dreamtext.ask("sleep", { prompt, seed, recipe });
     begun = true;
@@ -76,12 +77,14 @@
 
   /* Dreams until the end, or until another job begins, or so many steps. */
   async function go(current, most = Infinity) {
-    const before = records.length, began = performance.now();
+    await asked; /* a step that a stop did not wait for */
+    const before = records.length, began = performance.now(), own = records;
     let quarter = Math.floor((4 * before) / steps);
     say(`Dreaming “${prompt}” …`);
     enable(most > 1);
     for (let k = 0; k < most && records.length < steps && current(); k++) {
-      const record = await dreamtext.ask("dream");
+      const record = await (asked = dreamtext.ask("dream"));
+      if (own !== records) return; /* it is of a dream that another has taken the place of */
       records.push(record);
       now.textContent =
         `Step ${record.step} of ${steps}, seen from the ${record.word === "overhead" ? "top" : record.word}` +
@@ -108,7 +111,6 @@
   }
 
   async function takeHome() {
-    stop();
     enable(false);
     say("The dream is looked at from all sides, and the views vote on its surface …");
     const blob = await dreamtext.ask("mesh", null, far);

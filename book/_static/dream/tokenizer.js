@@ -14,7 +14,7 @@ function tokenizerModule() {
   function tokenizer({ vocabulary, merges, start, end, length }) {
     const letter = letters(), encoder = new TextEncoder();
     const rank = new Map(merges.map((pair, i) => [pair.join(" "), i]));
-    const special = { "<|startoftext|>": start, "<|endoftext|>": end };
+    const special = new Map([["<|startoftext|>", start], ["<|endoftext|>", end]]);
 
     /* One word: of all neighbours the pair that was learned first is joined, until none is known. */
     function split(word) {
@@ -36,7 +36,7 @@ function tokenizerModule() {
 
     return (text) => {
       const words = text.normalize("NFC").replace(/\s+/g, " ").toLowerCase().match(PIECES) ?? [];
-      const ids = words.flatMap((word) => special[word] ?? split(word).map((part) => vocabulary[part] ?? end));
+      const ids = words.flatMap((word) => special.get(word) ?? split(word).map((part) => vocabulary[part] ?? end));
       const count = ids.length + 2;
       if (count > length) {
         throw new Error(`The text “${text}” is ${count} tokens long and the model takes ${length}; shorten it.`);

@@ -54,7 +54,7 @@ function widgetModule() {
     return { attempt, stop: () => (latest += 1) };
   }
 
-  /* What was typed, by name; numbers are numbers. The second of a range of times is never below the first. */
+  /* What was typed, by name; numbers are numbers. */
   function values(form) {
     const fields = [...form.elements].filter((field) => field.name && field.tagName === "INPUT");
     return Object.fromEntries(
