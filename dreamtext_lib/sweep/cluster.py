@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..runs import write_json
-from .folder import Job, Row, work, write_row
+from .folder import Job, Row, row_there, work, write_row
 
 ENOUGH = 80 << 20  # bytes of Ray's store of objects, near its least; rows are small and all else is in files
 PACKAGE = Path(__file__).parents[2]  # from where a worker imports the code that is at work here
@@ -206,10 +206,10 @@ def outcome(ray: Any, ref: Any, words: Callable[[BaseException], str], retries: 
 
 
 def keep(job: Job, sweep: Path, row: Row) -> None:
-    """Write a job and its row where they are not yet, unless the disk takes nothing more."""
+    """Write a job and its row unless they are there: not a row of an earlier, failed try. A full disk is let pass."""
     home = sweep / job["folder"]
     with suppress(OSError):
         if not (home / "job.json").exists():
             write_json(home / "job.json", job)
-        if not (home / "row.json").exists():
+        if row_there(job, sweep) is None:
             write_row(job, sweep, row)

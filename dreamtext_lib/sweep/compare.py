@@ -38,6 +38,11 @@ class Done(NamedTuple):
         """Subject and seed."""
         return self.subject, str(self.job["seed"])
 
+    @property
+    def far(self) -> int:
+        """How far it came: 2 done, 1 failed, 0 neither."""
+        return 0 if self.row is None else 1 if "error" in self.row else 2
+
 
 def jobs_in(folder: Path) -> list[Done]:
     """The jobs in the folder of a sweep, in the order of its file where it has one.
@@ -80,7 +85,8 @@ def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
     """What the jobs of folders made, each subject by each method.
 
     legend: what scores mean, by name. A recipe that two folders have with different settings becomes two methods, with
-    the folders' names. Raises ValueError as `jobs_in` does, for sweeps of different kinds, and if no job is done.
+    the folders' names; of a job that several folders have, the one that came furthest is shown. Raises ValueError as
+    `jobs_in` does, for sweeps of different kinds, and if no job is done.
     """
     found = [(folder, done) for folder in folders for done in jobs_in(folder)]
     kinds: dict[str, Path] = {}  # each with the first folder that has it
@@ -95,7 +101,8 @@ def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
     methods, named = named_methods(found)
     jobs: dict[tuple[str, str, str], Done] = {}  # by method, subject and seed
     for method, (_, done) in zip(named, found):
-        jobs.setdefault((method, *done.key), done)
+        if done.far > jobs.setdefault((method, *done.key), done).far:
+            jobs[method, *done.key] = done
     seeds = {seed for *_, seed in jobs}
     cards = [card(done, method, seed if len(seeds) > 1 else "") for (method, _, seed), done in jobs.items()]
     names = list(dict.fromkeys(name for c in cards for name in c.scores))

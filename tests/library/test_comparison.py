@@ -82,6 +82,15 @@ def test_a_recipe_of_two_folders_is_one_method_if_its_settings_are_one(fake_swee
     assert compared([same, other], {}).methods == [f"new ({same})", "old", f"new ({other})"]
 
 
+def test_of_a_job_that_two_folders_have_the_one_that_came_furthest_is_shown(fake_sweep):
+    rows = {("new", "mug", 0): None, ("new", "fish", 0): {"error": "it broke"}, ("new", "teddy", 0): {"psnr": 1.0}}
+    other = {("new", "mug", 0): {"psnr": 2.0}, ("new", "fish", 0): None, ("new", "teddy", 0): {"psnr": 3.0}}
+    found = compared([fake_sweep("one", rows), fake_sweep("two", other)], {})
+    assert found.text == "3 jobs of dreamtext sweep, 1 method. 1 failed."
+    assert {c.subject: c.scores.get("psnr") for c in found.cards} == {"fish": None, "mug": 2.0, "teddy": 1.0}
+    assert found.means[""]["new", "psnr"].count == 2
+
+
 def test_what_failed_and_what_is_missing_is_said_and_shown(fake_sweep):
     rows = ROWS | {("new", "mug", 1): {"error": "it <broke>"}, ("old", "mug", 1): None}
     found = compared([fake_sweep("one", rows)], {})

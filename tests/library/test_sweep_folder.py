@@ -20,9 +20,10 @@ from dreamtext_lib.evaluation.evaluate import Row
 from dreamtext_lib.evaluation.likeness import Likeness
 from dreamtext_lib.evaluation.truth import exact, family
 from dreamtext_lib.runs import read_record, read_tensors
+from dreamtext_lib.sweep.cluster import keep
 from dreamtext_lib.sweep.dreams import LARGEST, PICTURE, TURN, Scoring, dream, row_of, write_turn
 from dreamtext_lib.sweep.experiment import Experiment, jobs
-from dreamtext_lib.sweep.folder import SPARE, check_room, rows_there, work
+from dreamtext_lib.sweep.folder import SPARE, check_room, row_there, rows_there, work
 from dreamtext_lib.sweep.images import METHODS, image
 from dreamtext_lib.sweep.samples import WAYS, drawn, sample
 from dreamtext_lib.sweep.table import lines_of, write_csv, write_parquet, write_sheet
@@ -66,6 +67,15 @@ def test_an_error_is_a_row_that_is_tried_again(tmp_path):
     assert work(job, tmp_path, full, words)["error"].startswith("the disk is full; free some space")
     assert rows_there([job], tmp_path) == {}
     assert work(job, tmp_path, square, words)["square"] == 9
+
+
+def test_the_row_of_a_node_that_does_not_see_the_folder_takes_the_place_of_an_error_and_of_nothing_else(tmp_path):
+    job = jobs(experiment())[0]
+    keep(job, tmp_path, {"error": "it broke"})
+    keep(job, tmp_path, {"square": 9})
+    assert row_there(job, tmp_path) == {"square": 9}
+    keep(job, tmp_path, {"error": "its worker died"})  # after it had written its row
+    assert row_there(job, tmp_path) == {"square": 9}
 
 
 def test_ctrl_c_is_no_row(tmp_path):
