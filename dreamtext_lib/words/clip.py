@@ -70,7 +70,8 @@ class Clip:
     @torch.no_grad()
     def texts(self, sentences: Sequence[str], done: Callable[[int], None] = lambda count: None) -> Tensor:
         """Unit vectors (N, W) of sentences. `done` hears, batch by batch, how many more are made."""
-        new = sorted({s for s in sentences if s not in self.known}, key=len)  # alike in length: little padding
+        new = dict.fromkeys(s for s in sentences if s not in self.known)  # a set has another order in each program
+        new = sorted(new, key=len)  # alike in length: little padding
         done(len(set(sentences)) - len(new))
         made = dict[str, Tensor]()
         for start in range(0, len(new), self.batch):

@@ -61,6 +61,7 @@ class Words:
         self.rows = learner(prior, sentence, recipe.learns, rank=recipe.rank, seed=seed)
         self.optimiser = torch.optim.Adam(self.rows.parameters(), lr=recipe.rate)
         self.watch = torch.tensor([torch.inf, 0.0])  # the least held loss so far, and looks since
+        self.held = torch.nan  # the held loss at the last look
         self.anchor = prior.encode_text([sentence.base.text])  # tau_b, (1, L, C)
 
     @property
@@ -73,7 +74,7 @@ class Words:
 
         The seed, the step and the purpose fix all random numbers; the generator may be left and made anew.
         """
-        r, prior, held = self.recipe, self.prior, torch.nan
+        r, prior = self.recipe, self.prior
         while self.step < r.steps and not self.over:
             draw, clock = partial(stream, self.seed, self.step), Clock(prior.device)
             with torch.no_grad():
@@ -92,9 +93,9 @@ class Words:
             self.optimiser.step()
             self.step += 1
             if self.step % r.look_every == 0 or self.step == r.steps:
-                held = self.look()
+                self.held = self.look()
             culprit = "" if not broken else "the gradient of what learns" if fit.isfinite() else "the loss"
-            yield Record(self.step, fit.item(), stay.item(), held, broken, culprit, clock.lap())
+            yield Record(self.step, fit.item(), stay.item(), self.held, broken, culprit, clock.lap())
 
     def losses(self, z: Tensor, t: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
         """(5.2) and (5.3) for latents z (B, c, h, w), times (B,) and noise; 0 for (5.3) where it has no weight."""
@@ -128,7 +129,8 @@ class Words:
         s = self.sentence
         parts = {"noun": s.noun, "descriptors": list(s.words), "article": s.article, "commas": s.commas}
         write_record(folder, "words", about | {"sentence": s.text} | parts, self.recipe.values())
-        tensors = pack({"rows": self.rows}, {"optimiser": self.optimiser}) | {"watch": self.watch}
+        tensors = pack({"rows": self.rows}, {"optimiser": self.optimiser})
+        tensors |= {"watch": self.watch, "held": torch.tensor(self.held)}
         write_bytes(folder / IMAGE, as_png(self.picture))
         write_tensors(folder / "checkpoint.safetensors", tensors, {"step": self.step})
 
@@ -137,6 +139,7 @@ class Words:
         tensors, step = read_checkpoint(folder)
         unpack(tensors, {"rows": self.rows}, {"optimiser": self.optimiser})
         self.watch, self.step = tensors.get("watch", self.watch), step
+        self.held = tensors["held"].item() if "held" in tensors else torch.nan
 
 
 def read_words(folder: Path) -> tuple[dict, Sentence, WordsRecipe]:

@@ -5,6 +5,7 @@ adjective; without such lines every word is tried as both. Empty lines, and line
 """
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ def read_list(path: Path) -> Vocabulary:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ValueError(f"the vocabulary '{path}' is no text in UTF-8; save it as plain text") from error
     words: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}  # dictionaries keep the order
     kinds = KINDS

@@ -112,6 +112,16 @@ def test_the_tiny_clip_names_the_inputs(clip):
     assert sum(named) >= 9, named
 
 
+def test_batches_are_the_same_in_every_program(clip, monkeypatch):
+    """By length, then in the order of the question, and not in that of a set, which each program shuffles anew."""
+    sentences = ["a red mug", *(f"a {a}{b} cup" for a in "kjihgfedcba" for b in "xy"), "a mug"]
+    read, own = [], clip.tokenizer
+    new = Clip(clip.model, own, clip.processor, batch=8)
+    new.tokenizer = lambda part, **how: read.extend(part) or own(part, **how)
+    new.texts([*sentences, sentences[3]])
+    assert read == ["a mug", *sentences[1:-1], "a red mug"]
+
+
 def test_batches_and_the_cache_change_nothing(clip, tmp_path):
     sentences = [Sentence(n, (w,)).text for n in OWN.nouns[:4] for w in ("red", "furry", "tall")]
     whole = clip.texts(sentences)
@@ -190,9 +200,11 @@ def test_lists_that_are_refused(tmp_path, data, sentence):
 def test_lists_that_are_not_there_or_cut_short(tmp_path):
     with pytest.raises(ValueError, match="there is no vocabulary 'none'; name toy, full, or a text file"):
         vocabulary("none")
-    (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"castle\n" * 99)[:-9])
-    with pytest.raises(ValueError, match="is no text in UTF-8"):
-        read_list(tmp_path / "cut.txt.gz")
+    whole = gzip.compress(b"castle\nmug\nfish\nteapot\n" * 20)
+    for broken in (whole[:-9], whole[:10] + bytes([*whole[10:14]][::-1]) + whole[14:], whole[:12] + b"\xff" * 9):
+        (tmp_path / "cut.txt.gz").write_bytes(broken)
+        with pytest.raises(ValueError, match="is no text in UTF-8"):
+            read_list(tmp_path / "cut.txt.gz")
 
 
 def test_a_clip_that_is_none(tmp_path, prior):

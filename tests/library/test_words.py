@@ -194,6 +194,17 @@ def test_a_run_resumes_bit_for_bit(prior, tmp_path):
     assert torch.equal(again.rows.moved, whole.rows.moved) and torch.equal(again.watch, whole.watch)
 
 
+def test_the_held_loss_of_the_last_look_is_kept_by_a_checkpoint(prior, tmp_path):
+    recipe = SHORT.with_fields(steps=4, look_every=2)
+    whole = Words(PICTURE, MUG, prior, recipe, 5)
+    held = [r.held for r in whole.run()]
+    half, again = (Words(PICTURE, MUG, prior, recipe, 5) for _ in range(2))
+    list(islice(half.run(), 2))
+    half.save(tmp_path)
+    again.load(tmp_path)
+    assert [r.held for r in again.run()] == held[2:] and held[2] == held[1] != held[3] and held[0] != held[0]
+
+
 def test_it_stops_where_the_words_learn_no_more(prior, monkeypatch, tmp_path):
     heights = iter([3.0, 2.0, 2.5, 2.0, 1.0])  # of the looks: the third and the fourth bring nothing
 
