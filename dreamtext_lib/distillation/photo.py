@@ -53,9 +53,9 @@ class Photo(NamedTuple):
         """What `save` wrote. Raises ValueError, in one sentence, if it is not there or holds something else."""
         tensors, about = read_tensors(folder / FILE)
         numbers = [about.get(name) for name in ("wall", "azimuth", "elevation")]
-        if not {"picture", "mask"} <= tensors.keys() or not all(isinstance(n, float) for n in numbers):
+        if not {"picture", "mask"} <= tensors.keys() or not all(type(n) in (int, float) for n in numbers):
             raise ValueError(f"'{folder / FILE}' holds no photograph; another program wrote it")
-        return cls(tensors["picture"], tensors["mask"], *numbers)
+        return cls(tensors["picture"], tensors["mask"], *map(float, numbers))
 
 
 class Target(NamedTuple):

@@ -88,6 +88,11 @@ def test_a_photograph_and_its_weights_go_together(prior):
         Dream("a mug", prior, LATENT.with_fields(photo_weight=0.0, mask_weight=0.0), photo=a_photo())
 
 
+def test_a_photograph_at_whole_angles_is_read_again(tmp_path):
+    a_photo(wall=1, azimuth=120).save(tmp_path)
+    assert Photo.load(tmp_path)[2:] == (1.0, 120.0, 12.0)
+
+
 def test_another_file_is_no_photograph(tmp_path):
     write_tensors(tmp_path / FILE, {"picture": torch.zeros(3, 2, 2)}, {"wall": 0.9})
     with pytest.raises(ValueError, match="holds no photograph; another program wrote it"):
