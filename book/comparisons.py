@@ -5,6 +5,7 @@ from what `experiments.gather` keeps of them in book/measured: a table, and the 
 calls this. Nothing of it is committed.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def comparison(name: str) -> Comparison:
     about = list(lines[0])[1]
     methods, subjects = (list(dict.fromkeys(line[key] for line in lines)) for key in ("recipe", about))
     seeds = list(dict.fromkeys(line["seed"] for line in lines))
+    pictured = str(json.loads((MEASURED / name / "index.json").read_text(encoding="utf-8"))["fronts"]["seeds"][0])
     rows = {
         (line["recipe"], line[about], line["seed"]): {
             key: text if key == "sentence" else number(text) for key, text in line.items() if text and key not in KEYS
@@ -56,13 +58,13 @@ def comparison(name: str) -> Comparison:
             turn=[Image.fromarray(frame) for frame in looks[method][subject]],
         )
         for (method, subject, seed), row in rows.items()
-        if seed == seeds[0]
+        if seed == pictured
     ]
     names = list(dict.fromkeys(n for row in rows.values() for n in scores(row)))
     first = [n for n in FIRST[about] if n in names]
     names = [*first, *(n for n in names if n not in first)]
     title, text = TEXTS[name]
-    shown = f" Pictures are those of seed {seeds[0]}; means are over all {len(seeds)} seeds." if len(seeds) > 1 else ""
+    shown = f" Pictures are those of seed {pictured}; means are over all {len(seeds)} seeds." if len(seeds) > 1 else ""
     return Comparison(
         title,
         f"{text}{shown}",

@@ -1,12 +1,15 @@
 """The pages that compare the book's sweeps: what stands on them, what they weigh, and that links lead to them."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from dreamtext_lib.lessons import evidence
 from dreamtext_lib.lessons.evidence import MEASURED, measured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +30,23 @@ def test_a_page_has_a_card_for_each_method_and_subject_and_the_tables_means(name
         shares = [float(line["class_share"]) for line in lines if line["recipe"] == method]
         assert what.means[""][method, "class_share"].mean == pytest.approx(np.mean(shares))
         assert what.means[""][method, "class_share"].count == len(shares)
+
+
+def test_pictures_stand_with_the_scores_of_their_own_seed(tmp_path, monkeypatch):
+    """Where the first job failed, the table begins with another seed than that of the pictures."""
+    for module in (comparisons, evidence):
+        monkeypatch.setattr(module, "MEASURED", tmp_path)
+    monkeypatch.setitem(comparisons.TEXTS, "trial", ("Trial", "One method."))
+    rows = ("recipe,prompt,seed,class_share", "base,a mug,3,0.1", "base,a fish,0,0.2", "base,a fish,3,0.3")
+    (tmp_path / "trial.csv").write_text("\n".join(rows), encoding="utf-8")
+    (tmp_path / "trial").mkdir()
+    Image.new("RGB", (12 * 64, 64)).save(tmp_path / "trial" / "base.webp")
+    seen = {"base": ["a fish"], "fronts": {"recipes": ["base"], "subjects": ["a mug", "a fish"], "seeds": [0, 3]}}
+    (tmp_path / "trial" / "index.json").write_text(json.dumps(seen), encoding="utf-8")
+    what = comparisons.comparison("trial")
+    assert [(c.subject, c.scores) for c in what.cards] == [("a fish", {"class_share": 0.2})]
+    assert "Pictures are those of seed 0; means are over all 2 seeds." in what.text
+    assert what.means[""]["base", "class_share"].count == 3
 
 
 def test_pages_are_written_light_and_all_links_to_them_lead_somewhere(book):
