@@ -31,7 +31,7 @@ from dreamtext_lib.evaluation.geometry import silhouette_iou
 from dreamtext_lib.evaluation.images import sharpness
 from dreamtext_lib.runs import write_json
 from dreamtext_lib.sweep.dreams import prior_of
-from dreamtext_lib.sweep.experiment import read_experiment
+from dreamtext_lib.sweep.experiment import flat, read_experiment
 
 SWEEP = Path("experiments/sweeps/components.toml")
 MOMENTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # shares of the run
@@ -89,6 +89,19 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def kept(file: Path, recipe: Recipe) -> list[dict[str, Any]]:
+    """The dreams that a file has already. Raises ValueError if a field of their recipe is now another."""
+    if not file.exists():
+        return []
+    there, now = json.loads(file.read_text(encoding="utf-8")), dict(flat(asdict(recipe)))
+    for name, value in flat(there["recipe"]):
+        if now.get(name) != value:
+            raise ValueError(
+                f"the dreams in '{file}' have {name} {value!r}, not {now.get(name)!r}; choose another --out"
+            )
+    return there["rows"]
+
+
 def main() -> None:
     """Dream what is missing, and write after each dream."""
     parser = ArgumentParser(description=__doc__)
@@ -97,14 +110,17 @@ def main() -> None:
     a = parser.parse_args()
     sweep = read_experiment(SWEEP)
     recipe = sweep.recipes["base"].with_fields(**({"steps": a.steps} if a.steps else {}))
-    rows = json.loads(a.out.read_text(encoding="utf-8"))["rows"] if a.out.exists() else []
+    try:
+        rows = kept(a.out, recipe)
+    except ValueError as error:
+        parser.error(str(error))
     done = {(row["prompt"], row["seed"]) for row in rows}
     wanted = [(prompt, seed) for prompt in sweep.subjects for seed in sweep.seeds]
     torch.manual_seed(0)
     for prompt, seed in tqdm([pair for pair in wanted if pair not in done], file=sys.stderr):
         rows.append({"prompt": prompt, "seed": seed, "moments": course(prompt, seed, prior_of(sweep.model)[0], recipe)})
-        kept = {"command": "python -m experiments.course", "shares": [0.0, *MOMENTS], "recipe": asdict(recipe)}
-        write_json(a.out, kept | {"summary": summary(rows), "rows": rows})
+        about = {"command": "python -m experiments.course", "shares": [0.0, *MOMENTS], "recipe": asdict(recipe)}
+        write_json(a.out, about | {"summary": summary(rows), "rows": rows})
 
 
 if __name__ == "__main__":

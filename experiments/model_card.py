@@ -117,7 +117,8 @@ def remember(work: Path, name: str) -> list[dict]:
                 row = json.loads(line)
                 kept.append({"round": name, "stage": stage, "step": row["step"], "value": round(row[key], 4)})
             checkpoint = work / stage / "checkpoint.safetensors"
-            if checkpoint.exists() and kept[-1]["step"] < (done := read_tensors(checkpoint)[1]["step"]):
+            mine = kept and (kept[-1]["round"], kept[-1]["stage"]) == (name, stage)
+            if mine and checkpoint.exists() and kept[-1]["step"] < (done := read_tensors(checkpoint)[1]["step"]):
                 kept.append(kept[-1] | {"step": done})  # steps after the last line of a log
     if not any(r["round"] == name for r in kept):
         raise SystemExit(f"no log of a training in {work}; is it the folder of one?")

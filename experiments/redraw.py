@@ -28,7 +28,7 @@ from dreamtext_lib.evaluation.images import psnr
 from dreamtext_lib.evaluation.likeness import mean, vectors
 from dreamtext_lib.evaluation.views import load_judge
 from dreamtext_lib.runs import read_checkpoint, unpack, write_json
-from dreamtext_lib.sweep.folder import Row
+from dreamtext_lib.sweep.folder import Row, read_json
 from dreamtext_lib.sweep.images import SIDE, WORDS, plain, titles
 from dreamtext_lib.sweep.table import write_csv
 from dreamtext_lib.viewing.pictures import write_picture
@@ -57,9 +57,9 @@ def learned(prior: LatentPrior, home: Path) -> Any:
     return rows
 
 
-def drawn(home: Path, row: Row, model: str = "tiny") -> Tensor:
-    """The pictures of one job's sentence, (DRAWN, S, S, 3) in 0..1."""
-    prior = plain(model)
+def drawn(home: Path, row: Row) -> Tensor:
+    """The pictures of one job's sentence by the job's model, (DRAWN, S, S, 3) in 0..1."""
+    prior = plain((read_json(home / "job.json") or {}).get("model") or "tiny")
     prior.pipeline.set_progress_bar_config(disable=True)
     return samples(prior, learned(prior, home), [row["sentence"]] * DRAWN, guidance=GUIDANCE, steps=STEPS)
 
@@ -76,12 +76,17 @@ def beside(made: Tensor, image: str) -> dict[str, float]:
 
 @torch.no_grad()
 def redraw(folder: Path, measured: Path = MEASURED) -> int:
-    """Draw for the finished jobs of a sweep, and write table and sheet; how many there were."""
+    """Draw for the finished jobs of a sweep, and write table and sheet; how many there were.
+
+    Raises ValueError if none was.
+    """
     lines, first = [], {}
     for (recipe, image, seed), (home, row) in tqdm(done(folder).items(), disable=not sys.stderr.isatty()):
         made = drawn(home, row)
         lines.append({"recipe": recipe, "image": image, "seed": seed} | beside(made, image))
         first.setdefault(recipe, made)
+    if not lines:
+        raise ValueError(f"'{folder}' holds no finished job of a sweep")
     write_csv(lines, measured / f"{folder.name}_drawn.csv")
     home = measured / folder.name
     home.mkdir(parents=True, exist_ok=True)
@@ -96,7 +101,10 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", type=Path, nargs="+")
     for folder in parser.parse_args().folders:
-        print(f"{folder.name}: {redraw(folder)} jobs")
+        try:
+            print(f"{folder.name}: {redraw(folder)} jobs")
+        except ValueError as error:
+            parser.error(str(error))
 
 
 if __name__ == "__main__":

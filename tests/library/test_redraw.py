@@ -7,6 +7,8 @@ import torch
 
 from dreamtext_lib.evaluation.effect import read_table
 from dreamtext_lib.lessons import evidence
+from dreamtext_lib.runs import write_json
+from dreamtext_lib.sweep.folder import read_json
 from dreamtext_lib.sweep.images import WORDS
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.words.recipe import WordsRecipe
@@ -33,6 +35,21 @@ def test_a_job_without_training_reads_its_sentence_as_it_stands(prior, tmp_path)
     nothing = redraw.learned(prior, tmp_path)
     with nothing.read_by(prior):
         assert torch.equal(nothing.states(prior, [SENTENCE.text]), prior.encode_text([SENTENCE.text]))
+
+
+@pytest.mark.parametrize("model", [None, "tiny-front"])
+def test_pictures_are_drawn_by_the_jobs_own_model(fake_sweep, monkeypatch, model):
+    home = fake_sweep("trial", {("old", "mug", 0): {"sentence": "a mug"}}) / "old" / "mug-0"
+    write_json(home / "job.json", read_json(home / "job.json") | {"model": model})
+    quiet = SimpleNamespace(set_progress_bar_config=lambda disable: None)
+    monkeypatch.setattr(redraw, "plain", lambda name: SimpleNamespace(name=name, pipeline=quiet))
+    monkeypatch.setattr(redraw, "samples", lambda prior, rows, texts, **how: prior.name)
+    assert redraw.drawn(home, {"sentence": "a mug"}) == (model or "tiny")
+
+
+def test_a_sweep_without_a_finished_job_is_refused(fake_sweep, tmp_path):
+    with pytest.raises(ValueError, match="trial' holds no finished job of a sweep"):
+        redraw.redraw(fake_sweep("trial", {("old", "mug", 0): None}), tmp_path)
 
 
 @pytest.fixture

@@ -1,0 +1,27 @@
+"""The course of a dream (experiments.course): which dreams of a file are kept."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from dreamtext_lib.distillation.recipe import TOY_BASE
+from experiments.course import half_way, kept
+
+
+def test_dreams_of_another_recipe_are_not_mixed_with_those_that_are_missing(tmp_path):
+    file, rows = tmp_path / "course.json", [{"prompt": "a mug", "seed": 0, "moments": []}]
+    assert kept(file, TOY_BASE) == []
+    file.write_text(json.dumps({"recipe": asdict(TOY_BASE), "rows": rows}), encoding="utf-8")
+    assert kept(file, TOY_BASE) == rows
+    with pytest.raises(ValueError, match=r"course\.json' have steps 500, not 20; choose another --out"):
+        kept(file, TOY_BASE.with_fields(steps=20))
+    earlier = asdict(TOY_BASE)
+    del earlier["regular"]["photo_weight"]  # a field that came later
+    file.write_text(json.dumps({"recipe": earlier, "rows": rows}), encoding="utf-8")
+    assert kept(file, TOY_BASE) == rows
+
+
+def test_half_of_the_way_is_done_at_the_first_moment_behind_it():
+    assert half_way([0.0, 0.1, 0.2, 0.6, 0.5, 0.9, 1.0, 1.0, 1.0]) == 0.2
+    assert half_way([4.0, 3.0, 2.5, 2.1, 2.0, 1.0, 0.5, 0.2, 0.0]) == 0.3
