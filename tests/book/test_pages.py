@@ -274,7 +274,7 @@ def test_a_page_of_ours_is_light_whole_and_open_to_all(page, book, name):
     weight = sum(Path(unquote(urlparse(url).path)).stat().st_size for url in loaded)
     assert weight <= HEAVIEST, f"{weight / 1e6:.1f} MB are loaded"
     asked = {url.rsplit("/", 1)[1] for url in loaded}
-    assert "fontawesome.js" not in asked
+    assert not {"fontawesome.js", "searchindex.js", "searchtools.js"} & asked
     assert ("tex-mml-chtml.js" in asked) == formulas
     assert ("widgets.js" in asked) == (page.locator("script[type$='widget-state+json']").count() > 0)
 
@@ -296,3 +296,11 @@ def test_a_page_of_ours_is_light_whole_and_open_to_all(page, book, name):
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     assert not page.evaluate(AXE, {"runOnly": ["color-contrast"]}), "in the dark theme"
     assert not page.troubles
+
+
+def test_the_search_finds_a_word(page, book):
+    page.goto((book / "search.html").as_uri() + "?q=transmittance")
+    found = page.locator("#search-results li a")
+    found.first.wait_for(timeout=30_000)
+    assert any("10_transmittance" in link.get_attribute("href") for link in found.all())
+    # A page from a folder may not fetch the texts of its hits, so there are titles alone: `page.troubles` tells of them.
