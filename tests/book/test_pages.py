@@ -303,4 +303,4 @@ def test_the_search_finds_a_word(page, book):
     found = page.locator("#search-results li a")
     found.first.wait_for(timeout=30_000)
     assert any("10_transmittance" in link.get_attribute("href") for link in found.all())
-    # A page from a folder may not fetch the texts of its hits, so there are titles alone: `page.troubles` tells of them.
+    # A page from a folder may not fetch the texts of its hits, and says so in `page.troubles`; titles are enough.
