@@ -1,5 +1,6 @@
 """How much seeds differ by way of images (experiments.diversity): which runs are compared, and paired differences."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -50,3 +51,15 @@ def test_differences_are_paired_over_prompts():
     found = {"a": {"plain": 0.1, "new": 0.3}, "b": {"plain": 0.2, "new": 0.6}, "c": {"plain": 0.9}}
     assert diversity.gaps(found, "new", "plain")[:1] == (pytest.approx(0.3),)
     assert diversity.gaps(found, "new", "plain").count == 2 and diversity.gaps(found, "new", "other") is None
+
+
+def test_the_program_reads_a_sweep_and_writes_what_it_found(fake_sweep, tmp_path, monkeypatch, capsys):
+    rows = {(r, "a mug", seed): {"class_share": 0.5} for r in ("plain", "through-image") for seed in (0, 1)}
+    folder = fake_sweep("trial", rows, kind="sample")
+    monkeypatch.setattr(diversity, "finished", lambda home: SimpleNamespace(volume=0.5))
+    monkeypatch.setattr("sys.argv", ["diversity", str(folder), "--out", str(tmp_path / "found.json")])
+    diversity.main()
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert found["distances"]["a mug"]["through-image"] == pytest.approx(0, abs=1e-4)
+    assert found["recognised"] == {"plain": 0.5, "through-image": 0.5}
+    assert "through-image - plain: +0.000" in capsys.readouterr().out
