@@ -16,7 +16,7 @@ from dreamtext_lib.evaluation.effect import number
 from dreamtext_lib.evaluation.evaluate import Row
 from dreamtext_lib.evaluation.likeness import Likeness
 from dreamtext_lib.lessons.evidence import MEASURED, measured, turns
-from dreamtext_lib.sweep.compare import FIRST, Done, given, means, scores
+from dreamtext_lib.sweep.compare import Done, given, means, ranked, scores
 from dreamtext_lib.viewing.comparison import Card, Comparison, write_comparison
 
 PLACE = Path("book/_static/compare")  # where pages look for it, in the sources of a build
@@ -60,9 +60,7 @@ def comparison(name: str) -> Comparison:
         for (method, subject, seed), row in rows.items()
         if seed == pictured
     ]
-    names = list(dict.fromkeys(n for row in rows.values() for n in scores(row)))
-    first = [n for n in FIRST[about] if n in names]
-    names = [*first, *(n for n in names if n not in first)]
+    first, names = ranked(about, list(dict.fromkeys(n for row in rows.values() for n in scores(row))))
     title, text = TEXTS[name]
     shown = f" Pictures are those of seed {pictured}; means are over all {len(seeds)} seeds." if len(seeds) > 1 else ""
     return Comparison(

@@ -106,8 +106,7 @@ def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
     seeds = {seed for *_, seed in jobs}
     cards = [card(done, method, seed if len(seeds) > 1 else "") for (method, _, seed), done in jobs.items()]
     names = list(dict.fromkeys(name for c in cards for name in c.scores))
-    first_names = [name for name in FIRST[KINDS[kind].about] if name in names] or names[:4]
-    names = [*first_names, *(name for name in names if name not in first_names)]
+    first_names, names = ranked(KINDS[kind].about, names)
     failed, missing = sum(c.bad for c in cards), sum(done.row is None for done in jobs.values())
     text = f"{len(cards)} job{'s' * (len(cards) != 1)} of dreamtext sweep, {len(methods)} "
     text += "methods." if len(methods) != 1 else "method."
@@ -124,6 +123,12 @@ def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
         {name: legend.get(name, "") for name in names},
         means(methods, jobs, names),
     )
+
+
+def ranked(about: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of scores: those that stand under each card, and all, these first."""
+    first = [name for name in FIRST[about] if name in names] or list(names[:4])
+    return first, [*first, *(name for name in names if name not in first)]
 
 
 def named_methods(found: Sequence[tuple[Path, Done]]) -> tuple[list[str], list[str]]:
