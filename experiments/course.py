@@ -35,6 +35,7 @@ from dreamtext_lib.sweep.experiment import flat, read_experiment
 
 SWEEP = Path("experiments/sweeps/components.toml")
 MOMENTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # shares of the run
+LEAST = 20  # steps, so that each moment is another step
 EVERY = 3  # of the cameras of a turn
 NAMES = ("outline", "colour", "detail")
 
@@ -108,6 +109,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("book/measured/course.json"))
     parser.add_argument("--steps", type=int, metavar="N", help="steps of a dream (default: the recipe's)")
     a = parser.parse_args()
+    if a.steps is not None and a.steps < LEAST:
+        parser.error(f"--steps is {a.steps}, but {len(MOMENTS)} moments of a run need at least {LEAST} steps")
     sweep = read_experiment(SWEEP)
     recipe = sweep.recipes["base"].with_fields(**({"steps": a.steps} if a.steps else {}))
     try:

@@ -8,6 +8,7 @@ for each camera's view word, and over as many true objects that the prompt may m
 
 import sys
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def main() -> None:
     if not runs:
         parser.error(f"'{a.folder}' holds no finished job of a sweep")
     recipes, prompts = (list(dict.fromkeys(key[i] for key in runs)) for i in (0, 1))
+    if lacking := [p for p in prompts if max(Counter(r for r, about, _ in runs if about == p).values()) < 2]:
+        parser.error(f"of {lacking[0]!r} no recipe has two finished jobs yet, so nothing can be compared; let it go on")
     found = {
         prompt: measured(runs, prompt, recipes)
         for prompt in tqdm(prompts, file=sys.stderr, disable=not sys.stderr.isatty())

@@ -7,6 +7,7 @@ so it goes on where it was stopped.
 import json
 import sys
 from argparse import ArgumentParser
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from dreamtext_lib.evaluation.views import load_judge, score_views
 from dreamtext_lib.profile import profile
 from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.runs import write_bytes, write_json
+from dreamtext_lib.sweep.experiment import flat
 from dreamtext_lib.toybox.prompts import words_of
 from dreamtext_lib.viewing.film import write_webp
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
@@ -37,15 +39,24 @@ PROMPTS = (  # one a class, fixed when there were eight colours
 )  # fmt: skip
 
 
+def begun(folder: Path, prompt: str, recipe: Recipe, model: str) -> bool:
+    """Whether the folder holds a run. Raises ValueError if it is another one than this."""
+    if not (folder / "checkpoint.safetensors").exists() and not (folder / "mesh.glb").exists():
+        return False
+    asked, seed, there, name, _ = read_run(folder)
+    if (asked, seed, name) != (prompt, SEED, model):
+        raise ValueError(f"'{folder}' holds '{asked}' of the model {name} and the seed {seed}; choose another --out")
+    now = dict(flat(asdict(recipe)))
+    for field, value in flat(asdict(there)):
+        if now.get(field) != value:
+            raise ValueError(f"the run in '{folder}' has {field} {value!r}, not {now[field]!r}; choose another --out")
+    return True
+
+
 def dreamt(prompt: str, recipe: Recipe, folder: Path, prior: LatentPrior, model: str) -> bool:
     """Begin the run of a folder, or go on with it; whether it came to its end, and not to a Ctrl-C."""
-    begun = (folder / "checkpoint.safetensors").exists()
-    if begun:
-        _, seed, recipe, there, _ = read_run(folder)
-        if (seed, there) != (SEED, model):
-            raise ValueError(f"the run in '{folder}' is of the model {there} and the seed {seed}; choose another --out")
     run = Dream(prompt, prior, recipe, SEED, model)
-    if begun:
+    if begun(folder, prompt, recipe, model):
         run.load(folder)
     whole = drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=lambda record: {"view": record.view})
     if whole:
@@ -108,6 +119,11 @@ def main() -> None:
     a = parser.parse_args()
     usual = next(iter(chosen.recipes.values()))
     recipe = usual.with_fields(**given(a, usual))
+    try:
+        for prompt in PROMPTS:
+            begun(a.out / words_of(prompt).name, prompt, recipe, chosen.model)
+    except ValueError as error:
+        parser.error(str(error))
     torch.set_num_threads(1)  # as `dreamtext dream` has it
     prior = load_prior(resolve(chosen.model), chosen.device, chosen.dtype)
     quicken(prior)

@@ -11,6 +11,7 @@ book/measured/NAME/images.webp   the same, of the images that the model drew fir
 Seconds are left out: the runs of a sweep share their machine, so their times say little about a recipe.
 """
 
+import hashlib
 import json
 import sys
 from argparse import ArgumentParser
@@ -75,18 +76,25 @@ def view(run: Path, place: int) -> Image.Image | None:
     return cut.resize((SMALL, SMALL), Image.Resampling.LANCZOS)
 
 
+def mark(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Ten digits that tell these rows from those of the same jobs done again; their seconds differ at the least."""
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:10]
+
+
 def turns(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
-    """Write the turns of the recipes that are not there yet."""
+    """Write the turns of the recipes that are not there yet, or whose jobs were done again since."""
     home.mkdir(exist_ok=True)
     index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
+    marks = index.setdefault("marks", {})
     for recipe in tqdm(recipes, file=sys.stderr, disable=not sys.stderr.isatty()):
         have = [s for s in subjects if (recipe, s, seeds[0]) in rows]
-        if have and index.get(recipe) != have:
+        now = mark([rows[recipe, s, seeds[0]][1] for s in have])
+        if have and (index.get(recipe) != have or marks.get(recipe) != now):
             write_picture(
                 Image.fromarray(np.concatenate([turn(rows[recipe, s, seeds[0]][0]) for s in have])),
                 home / f"{recipe}.webp",
             )
-            index[recipe] = have
+            index[recipe], marks[recipe] = have, now
     write_json(home / "index.json", index)
 
 

@@ -38,6 +38,11 @@ def main() -> None:
     a = parser.parse_args()
     runs, judge, cameras, found = done(a.folder), load_judge(), turn()[::EVERY], {}
     prompts = list(dict.fromkeys(prompt for recipe, prompt, _ in runs if recipe in RECIPES))
+    wanted = [(recipe, prompt, seed) for recipe in RECIPES for prompt in prompts for seed in range(SEEDS)]
+    if lacking := [key for key in wanted if key not in runs]:
+        parser.error(f"'{a.folder}' lacks {len(lacking)} finished jobs, {lacking[0]} first; run the sweep to its end")
+    if not prompts:
+        parser.error(f"'{a.folder}' holds no finished job of {' or '.join(RECIPES)}")
     for prompt in tqdm(prompts, file=sys.stderr, disable=not sys.stderr.isatty()):
         frames = {
             "drawn": sampled_frames(resolve("tiny"), prompt, cameras, SEEDS),

@@ -64,7 +64,7 @@ def jobs_in(folder: Path) -> list[Done]:
             f"'{folder}' holds no sweep: no folder in it has a job.json; name one that dreamtext sweep wrote"
         )
     recipes, subjects = order(folder, KINDS[found[0].job["kind"]].about)
-    return sorted(found, key=lambda d: (place(recipes, d.job["recipe"]), place(subjects, d.subject)))
+    return sorted(found, key=lambda d: (place(recipes, d.job["recipe"]), place(subjects, d.subject), d.job["seed"]))
 
 
 def order(folder: Path, about: str) -> tuple[list[str], list[str]]:

@@ -102,7 +102,13 @@ def check(prompt: str) -> str:
 
 
 def room(recipe: Settings) -> int:
-    """Bytes that a dream may need: a checkpoint of weights and two moments each, twice while it is written."""
+    """Bytes that a dream may need: a checkpoint of weights and two moments each, twice while it is written.
+
+    One of latents has a density and four latents at each point of its lattice, and beside them the colours of its
+    ending, of 2 MiB.
+    """
+    if recipe.space == "latents":
+        return 2 * 3 * 4 * 5 * recipe.latents.lattice**3 + (3 << 20)
     grid = recipe.grid
     return 2 * 3 * 4 * grid.levels * grid.features * 2**grid.log2_table + (1 << 20)
 

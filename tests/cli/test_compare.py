@@ -5,6 +5,8 @@ import json
 import pytest
 from commands import run
 
+from dreamtext_lib.sweep.compare import jobs_in
+
 ROWS = {("dreamtext", "mug", 0): {"similarity": 0.5, "sentence": "an image of a mug"}, ("noun", "mug", 0): None}
 
 
@@ -62,3 +64,8 @@ def test_a_page_is_written_once(fake_sweep, tmp_path, capsys):
     assert "of the other sides to the truth" in text  # what a number means, from the source of `Likeness`
     assert run(capsys, "compare", "images")[1] == "runs/comparison-2.html\n"
     assert "is there already" in refused(capsys, tmp_path, "images", "--out", "runs/comparison.html")
+
+
+def test_seeds_are_in_the_order_of_numbers(fake_sweep):
+    folder = fake_sweep("many", {("noun", "mug", seed): {"similarity": 0.5} for seed in range(12)})
+    assert [done.job["seed"] for done in jobs_in(folder)] == list(range(12))

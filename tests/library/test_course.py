@@ -1,12 +1,13 @@
 """The course of a dream (experiments.course): which dreams of a file are kept."""
 
 import json
+import sys
 from dataclasses import asdict
 
 import pytest
 
 from dreamtext_lib.distillation.recipe import TOY_BASE
-from experiments.course import half_way, kept
+from experiments.course import half_way, kept, main
 
 
 def test_dreams_of_another_recipe_are_not_mixed_with_those_that_are_missing(tmp_path):
@@ -25,3 +26,11 @@ def test_dreams_of_another_recipe_are_not_mixed_with_those_that_are_missing(tmp_
 def test_half_of_the_way_is_done_at_the_first_moment_behind_it():
     assert half_way([0.0, 0.1, 0.2, 0.6, 0.5, 0.9, 1.0, 1.0, 1.0]) == 0.2
     assert half_way([4.0, 3.0, 2.5, 2.1, 2.0, 1.0, 0.5, 0.2, 0.0]) == 0.3
+
+
+def test_a_run_too_short_for_its_moments_is_refused(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["course", "--steps", "19", "--out", str(tmp_path / "course.json")])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "--steps is 19, but 8 moments of a run need at least 20 steps" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

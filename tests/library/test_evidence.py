@@ -10,6 +10,7 @@ from PIL import Image
 from dreamtext_lib.evaluation.effect import read_table
 from dreamtext_lib.lessons import evidence
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
+from experiments import gather as gathering
 from experiments.gather import done, gather, views
 
 EXPERIMENT = """
@@ -112,3 +113,21 @@ def test_fronts_and_first_images_are_cut_from_what_jobs_left(sweep, monkeypatch)
     assert fronts["plain-words"].mean() == pytest.approx(100, abs=3)
     assert fronts["dreamtext"].mean() == pytest.approx(50, abs=3)
     assert list(images) == ["dreamtext"] and images["dreamtext"].mean() == pytest.approx(200, abs=3)
+
+
+def test_turns_of_jobs_that_were_done_again_are_made_again(sweep, monkeypatch):
+    made = []
+
+    def turn(run):
+        made.append(run.name)
+        return np.zeros((64, 12 * 64, 3), np.uint8)
+
+    monkeypatch.setattr(gathering, "turn", turn)
+    about = ["plain-words"], ["mug"], [0, 1], sweep / "trial-seen"
+    gathering.turns(done(sweep / "trial"), *about)
+    gathering.turns(done(sweep / "trial"), *about)
+    assert made == ["1-0"]
+    row = sweep / "trial" / "plain-words" / "1-0" / "row.json"
+    row.write_text(json.dumps({"score": {}, "row": {"steps": 9, "seconds": 3.6}}), encoding="utf-8")
+    gathering.turns(done(sweep / "trial"), *about)
+    assert made == ["1-0", "1-0"]

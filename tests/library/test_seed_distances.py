@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from experiments import diversity
+from experiments import diversity, seeds
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +63,21 @@ def test_the_program_reads_a_sweep_and_writes_what_it_found(fake_sweep, tmp_path
     assert found["distances"]["a mug"]["through-image"] == pytest.approx(0, abs=1e-4)
     assert found["recognised"] == {"plain": 0.5, "through-image": 0.5}
     assert "through-image - plain: +0.000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("program", "rows", "words"),
+    [
+        (seeds, {("base", "a mug", 0): {"class_share": 0.5}}, "lacks 9 finished jobs, ('base', 'a mug', 1) first"),
+        (seeds, {("other", "a mug", 0): {"class_share": 0.5}}, "holds no finished job of base or fitfusion"),
+        (diversity, {("plain", "a mug", 0): {"class_share": 0.5}}, "of 'a mug' no recipe has two finished jobs yet"),
+    ],
+)
+def test_a_sweep_that_is_not_done_is_refused_in_a_sentence(
+    program, rows, words, fake_sweep, tmp_path, monkeypatch, capsys
+):
+    folder = fake_sweep("trial", rows, kind="sample")
+    monkeypatch.setattr("sys.argv", ["program", str(folder), "--out", str(tmp_path / "found.json")])
+    with pytest.raises(SystemExit, match="2"):
+        program.main()
+    assert words in capsys.readouterr().err and not (tmp_path / "found.json").exists()

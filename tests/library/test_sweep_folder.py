@@ -21,7 +21,7 @@ from dreamtext_lib.evaluation.likeness import Likeness
 from dreamtext_lib.evaluation.truth import exact, family
 from dreamtext_lib.runs import read_record, read_tensors
 from dreamtext_lib.sweep.cluster import keep
-from dreamtext_lib.sweep.dreams import LARGEST, PICTURE, TURN, Scoring, dream, row_of, write_turn
+from dreamtext_lib.sweep.dreams import LARGEST, PICTURE, TURN, Scoring, dream, room, row_of, write_turn
 from dreamtext_lib.sweep.experiment import Experiment, jobs
 from dreamtext_lib.sweep.folder import SPARE, check_room, row_there, rows_there, work
 from dreamtext_lib.sweep.images import METHODS, image
@@ -115,6 +115,12 @@ def test_a_full_disk_is_told_before_any_work(tmp_path, monkeypatch):
     check_room(tmp_path / "new" / "folder", 10)
     with pytest.raises(ValueError, match=r"the disk of '.*folder' has 16 MiB free, and the jobs may need 16"):
         check_room(tmp_path / "new" / "folder", 11)
+
+
+def test_a_dream_is_given_room_for_its_checkpoint_twice_and_for_its_colours():
+    # bytes of the files that runs of 20 steps left: checkpoint.safetensors, and for latents colours.safetensors
+    assert room(RECIPES["toy"]["stable-dreamfusion"]) > 2 * 1_279_596
+    assert room(RECIPES["toy"]["latent"]) > 2 * 3_840_928 + 2_097_684
 
 
 def rows(made):
