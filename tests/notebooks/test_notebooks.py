@@ -31,6 +31,7 @@ def test_a_notebook_is_committed_as_it_ran(path):
     assert counts == list(range(1, len(counts) + 1)), "run it from top to bottom and save it"
     assert not [o for c in cells(path) for o in c.outputs if o.output_type == "error"]
     assert any(c.outputs for c in cells(path)), "nothing was printed or drawn"
+    assert not [o for c in cells(path) for o in c.outputs if o.get("name") == "stderr"], "run book.tidy on it"
     assert path.stat().st_size < 3e6
 
 
