@@ -3,19 +3,35 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from dreamtext_lib.runs import write_bytes
 
 
-def tidy(text: str) -> str:
-    """A notebook's JSON without what its cells wrote to stderr; one that is clean comes back as it was.
+def tidied(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Outputs without stderr; what a cell printed in several pieces is one."""
+    kept: list[dict[str, Any]] = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        if output["output_type"] == "stream" and kept and kept[-1]["output_type"] == "stream":
+            whole = "".join(kept[-1]["text"]) + "".join(output["text"])
+            kept[-1] = {**kept[-1], "text": whole.splitlines(keepends=True)}
+        else:
+            kept.append(output)
+    return kept
 
-    A bar writes a piece of output each time it moves, a thousand in some chapters. The book never shows them.
+
+def tidy(text: str) -> str:
+    """A notebook's JSON with its outputs `tidied`; one that is clean comes back as it was.
+
+    A bar writes a piece of output each time it moves, a thousand in some chapters, and the book never shows them.
+    What is printed in pieces stands in several boxes of the page.
     """
     notebook = json.loads(text)
     for cell in notebook["cells"]:
         if "outputs" in cell:
-            cell["outputs"] = [output for output in cell["outputs"] if output.get("name") != "stderr"]
+            cell["outputs"] = tidied(cell["outputs"])
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -10,6 +10,8 @@ import nbformat
 import pytest
 import yaml
 
+from book.tidy import tidied, tidy
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SEEN = [pytest.param(path, id=path.stem) for path in NOTEBOOKS]
@@ -31,8 +33,17 @@ def test_a_notebook_is_committed_as_it_ran(path):
     assert counts == list(range(1, len(counts) + 1)), "run it from top to bottom and save it"
     assert not [o for c in cells(path) for o in c.outputs if o.output_type == "error"]
     assert any(c.outputs for c in cells(path)), "nothing was printed or drawn"
-    assert not [o for c in cells(path) for o in c.outputs if o.get("name") == "stderr"], "run book.tidy on it"
+    assert tidy(path.read_text(encoding="utf-8")) == path.read_text(encoding="utf-8"), "run book.tidy on it"
     assert path.stat().st_size < 3e6
+
+
+def test_bars_are_taken_out_and_what_is_printed_in_pieces_is_one():
+    def said(text, name="stdout"):
+        return {"name": name, "output_type": "stream", "text": [text]}
+
+    picture = {"output_type": "display_data", "data": {}, "metadata": {}}
+    found = tidied([said("1\n"), said("50%", "stderr"), said("2\n"), picture, said("3\n")])
+    assert found == [{**said(""), "text": ["1\n", "2\n"]}, picture, said("3\n")]
 
 
 @pytest.mark.parametrize("path", SEEN)
