@@ -19,6 +19,7 @@ HTML, PDF = ROOT / "_build" / "html", ROOT / "_build" / "dreamtext.pdf"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = "book/api/"
 SHEET = {"format": "A4", "margin": dict.fromkeys(("top", "bottom", "left", "right"), "17mm"), "scale": 0.8}
+PATIENCE = 300_000  # milliseconds for a page: on a busy machine a long one takes more than Playwright's half minute
 WIDTH = 831  # pixels: of a sheet between its margins, at this scale
 
 # All pictures and formulas are there; what would have to be scrolled is made smaller; each place has a link to it, as
@@ -49,6 +50,7 @@ def contents() -> list[tuple[str, list[str]]]:
 def printed(browser: Browser, name: str) -> tuple[str, PdfReader]:
     """Title and sheets of a page."""
     page = browser.new_page(viewport={"width": WIDTH, "height": 1200}, reduced_motion="reduce", color_scheme="light")
+    page.set_default_timeout(PATIENCE)
     page.goto((HTML / f"{name}.html").as_uri())
     page.wait_for_load_state("load")
     page.emulate_media(media="print", reduced_motion="reduce")

@@ -18,6 +18,7 @@ from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
 from dreamtext_lib.zoo import MODELS, PIPELINES
 from dreamtext_lib.zoo.scores import sample_labels, samples
 from dreamtext_lib.zoo.zeroshot import SIZES
+from experiments.words_hold import MARK
 
 # panel: its stages, one after another, and the value that is drawn
 STAGES = {
@@ -94,12 +95,27 @@ calls these nothing at all: {nothing}.
 'An image of a COLOUR CLASS' for the eleven colour words (across) and the fourteen classes (down):
 
 ![One sample for each colour and class](colours.png)
-
+{words}
 ## Limits
 
 The models know nothing but the toybox: another word falls apart into bytes and is read as noise. A pattern cannot be
 seen from every side, and views near the border of two words can be called by either; both lower the scores above.
 {limits}
+"""
+
+WORDS = """
+## Words that learn
+
+Three rows of the token table were trained on one picture of a thing that no sentence describes ({steps} steps at times
+of noise from {lowest} on; `experiments/words_hold.py`). How far the mean colour of eight samples is from the thing's
+own, as the mean of three channels in 0..1; {mark} was set as the mark beforehand, and
+{reached} of {count} things keep it:
+
+| thing | sentence | words as they were | trained |
+|---|---|---|---|
+{rows}
+
+![Of each thing: eight true sides; samples with the words as they were; samples with the trained ones](words_hold.png)
 """
 
 HISTORY = Path(__file__).parent / "zoo_training.json"  # [{"round": ..., "stage": ..., "step": ..., "value": ...}]
@@ -163,6 +179,24 @@ def millions(folder: Path) -> str:
     return f"{sum(p.stat().st_size for p in folder.rglob('*.safetensors')) / 2e6:.1f} M"
 
 
+def words(file: Path) -> str:
+    """The section on words that learn, from what `experiments.words_hold` wrote; nothing without it."""
+    if not file.exists():
+        return ""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return WORDS.format(
+        steps=found["steps"],
+        lowest=found["lowest t"],
+        mark=MARK,
+        reached=sum(row["learned words"] <= MARK for row in found["things"]),
+        count=len(found["things"]),
+        rows="\n".join(
+            f"| {row['thing']} | {row['sentence']} | {row['plain words']:.3f} | {row['learned words']:.3f} |"
+            for row in found["things"]
+        ),
+    )
+
+
 def card(scores: dict, history: list[dict]) -> str:
     """The page, with its figures filled in."""
     columns, drawn = ("class", "colour", "pattern", "shape", "view"), scores["samples"]
@@ -181,6 +215,7 @@ def card(scores: dict, history: list[dict]) -> str:
         g=drawn["guidance g of diffusers"],
         steps=drawn["steps"],
         sample_rows="\n".join(f"| `{n}` | {percent(drawn[n], columns[:2] + columns[4:])} |" for n in PIPELINES),
+        words=words(MODELS / "words_hold.json"),
         limits="Of the samples, fronts and backs are taken for each other most often.",
     )
 

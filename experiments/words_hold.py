@@ -4,7 +4,8 @@
 in 'an image of a blue, green, plain mug' are moved so that the frozen U-Net predicts the noise in the picture better
 (5.2), at noise steps from `--lowest` on. Then eight samples, one for each eighth of a turn, are drawn with the moved
 words and, for comparison, with the words as they were. The measure is fixed beforehand: how far the samples' mean
-colour, away from the wall, is from the object's own over the same eight sides, as the mean of the three channels.
+colour, away from the wall, is from the object's own over the same eight sides, as the mean of the three channels. The
+table and the sheet go beside the models, where `experiments.model_card` takes them up.
 """
 
 import time
@@ -22,7 +23,7 @@ from dreamtext_lib.runs import write_json
 from dreamtext_lib.toybox.objects import ToyObject
 from dreamtext_lib.toybox.render import render, studio
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
-from dreamtext_lib.zoo import resolve
+from dreamtext_lib.zoo import MODELS, resolve
 from dreamtext_lib.zoo.train_unet import encode_text, sample
 
 THINGS = {
@@ -34,6 +35,7 @@ THINGS = {
     "coral teapot": (ToyObject("teapot", (0.95, 0.50, 0.42)), "orange, red, plain"),
 }
 BATCH, RATE, GUIDANCE, SEED = 4, 1e-2, 5.0, 0
+MARK = 0.05  # a colour is held if it is nearer than this to the thing's own
 
 
 def augmented(picture: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -125,7 +127,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--lowest", type=int, default=400, help="lowest noise step, of 1000")
-    parser.add_argument("--out", type=Path, default=Path("runs/words-hold"))
+    parser.add_argument("--out", type=Path, default=MODELS)
     a = parser.parse_args()
     table, pictures = [], []
     for name in THINGS:
@@ -134,7 +136,8 @@ def main() -> None:
         pictures += [x.permute(0, 2, 3, 1) for x in seen]
         print(row, flush=True)
     write_json(a.out / "words_hold.json", {"model": a.model, "steps": a.steps, "lowest t": a.lowest, "things": table})
-    write_picture(contact_sheet(torch.cat(pictures), columns=8), a.out / "words_hold.png")
+    sheet = contact_sheet(torch.cat(pictures), columns=8)
+    write_picture(sheet.quantize(128, dither=0), a.out / "words_hold.png")
 
 
 if __name__ == "__main__":
