@@ -1,5 +1,6 @@
 """One way to drive a run to its end: bar, log, checkpoints, previews, Ctrl-C, and a stop where numbers break."""
 
+import math
 import signal
 import sys
 import threading
@@ -63,9 +64,10 @@ def drive(
                 recent.append(record)
                 shown.set_postfix(bar(record))
                 broken = broken + 1 if record.nonfinite else 0
-                if broken == PATIENCE:
+                lost = broken and record.step == last and not math.isfinite(getattr(record, "loss", 0.0))
+                if broken == PATIENCE or lost:
                     log(line(recent))
-                    raise ValueError(nonfinite(record, folder, kept))
+                    raise ValueError(nonfinite(record, folder, kept, broken))
                 if record.step % every == 0 or record.step == last or asked():
                     log(line(recent))
                     run.save(folder)
@@ -76,11 +78,12 @@ def drive(
     return True
 
 
-def nonfinite(record: Record, folder: Path, kept: int) -> str:
-    """The sentence for a run that stopped because its gradients broke; `kept`: the step of its last checkpoint."""
+def nonfinite(record: Record, folder: Path, kept: int, broken: int) -> str:
+    """The sentence for a run whose gradients broke in its last `broken` steps; `kept`: the step of its checkpoint."""
+    when = f"for {broken} steps in a row" if broken > 1 else "in the last step"
     left = f"what was learned up to step {kept} is in '{folder}'" if kept else "nothing was saved before"
     return (
-        f"stopped at step {record.step}: {record.culprit} was not finite for {PATIENCE} steps in a row"
+        f"stopped at step {record.step}: {record.culprit} was not finite {when}"
         f" ({record.nonfinite} entries of a slope were lost in the last); check the model's weights and precision,"
         f" or begin anew with smaller rates; {left}"
     )

@@ -55,13 +55,16 @@ def read_record(folder: Path, kind: str | None = None, needs: Sequence[str] = ()
     for name in ("kind", "seed", "recipe"):
         if name not in values:
             raise ValueError(f"'{path}' lacks '{name}'; another version of dreamtext wrote it, which can read it")
+    for name in ("kind", *needs):
+        if not isinstance(values.get(name, ""), str):
+            raise ValueError(f"'{path}' has the {name} {values[name]!r}; it must be a text")
     if kind is not None and values["kind"] != kind:
         there = values["kind"]
         what, command = KINDS.get(there, (f"a {there}", there))
         raise ValueError(
             f"the folder '{folder}' holds {what}, not {KINDS[kind][0]}; use dreamtext {command} --resume '{folder}'"
         )
-    if not isinstance(values["seed"], int) or not 0 <= values["seed"] < 2**64:
+    if type(values["seed"]) is not int or not 0 <= values["seed"] < 2**64:
         raise ValueError(f"'{path}' has the seed {values['seed']!r}; it must be a whole number from 0 to 2^64 - 1")
     for name in needs:
         if name not in values:
@@ -74,7 +77,9 @@ def read_record(folder: Path, kind: str | None = None, needs: Sequence[str] = ()
 
 def values_of(folder: Path) -> dict[str, Any]:
     """The object in a run's recipe.json, if it is of a format that is known here and a checkpoint is beside it."""
-    path, absent = folder / "recipe.json", f"the folder '{folder}' holds no run to go on with"
+    path, absent = folder / "recipe.json", f"the folder '{folder}' holds no run"
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder '{folder}'" + " (it is a file)" * folder.exists())
     if not path.is_file():
         raise ValueError(f"{absent}: {path.name} is missing")
     try:
@@ -232,7 +237,13 @@ class Log:
 
     def __init__(self, path: Path, keep: int = 0):
         self.path = Path(path)
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        except (UnicodeDecodeError, OSError) as error:
+            why = "it holds bytes that are no text" if isinstance(error, UnicodeDecodeError) else error.strerror
+            raise ValueError(
+                f"the log '{self.path}' cannot be read ({why}); move it away, and go on without it"
+            ) from error
         self.lines = [line for line in lines if step_of(line) <= keep]
 
     def __call__(self, record: Mapping[str, Any]) -> None:

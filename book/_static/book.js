@@ -48,6 +48,10 @@
     return canvas;
   }
 
+  /* Drawn, as not every font has them. */
+  const icon = (path) => `<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path fill="currentColor" d="${path}"/></svg>`;
+  const PAUSE = icon("M3 2h4v12H3zM9 2h4v12H9z"), PLAY = icon("M3 1.5v13L14.5 8z");
+
   function equip(film) {
     const box = document.createElement("span"), button = document.createElement("button");
     let canvas = null;
@@ -64,7 +68,7 @@
       } else if (!moving && !canvas) {
         film.replaceWith((canvas = still(film)));
       }
-      button.textContent = moving ? "\u23f8" : "\u25b6";
+      button.innerHTML = moving ? PAUSE : PLAY;
       button.setAttribute("aria-label", `${moving ? "pause" : "play"}: ${film.alt}`);
     }
 

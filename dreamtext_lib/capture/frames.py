@@ -29,6 +29,8 @@ def frames_of_video(path: str | Path, out: str | Path, count: int = 48) -> list[
     times = times_of_video(path)
     if not len(times):
         raise ValueError(f"'{path}' holds no frame that ffmpeg can read; give an MP4 or MOV file")
+    if len(times) == 1:
+        raise ValueError(f"'{path}' is a single picture; give a video, or a folder of at least 3 pictures, better 30")
     if len(times) <= count:
         window = np.arange(len(times))
     else:

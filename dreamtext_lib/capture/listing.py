@@ -41,7 +41,7 @@ def read_listing(path: Path) -> Listing:
     """All frames of one JSON file, without their pixels (see `read_capture`)."""
     try:
         head = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows may put a mark before it
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"'{path}' is not valid JSON: {error}") from error
     frames = head.get("frames") if isinstance(head, dict) else None
     if not isinstance(frames, list) or not all(isinstance(f, dict) for f in frames):
@@ -99,8 +99,10 @@ def read_pose(frame: dict[str, Any], where: str) -> Tensor:
         matrix = np.array([[float(v) for v in row] for row in frame["transform_matrix"]])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{where} has no transform_matrix of numbers") from error
-    if matrix.shape not in ((4, 4), (3, 4)) or not np.isfinite(matrix).all():
-        raise ValueError(f"the transform_matrix of {where} must be 4 x 4 finite numbers, it is {matrix.shape}")
+    if matrix.shape not in ((4, 4), (3, 4)):
+        raise ValueError(f"the transform_matrix of {where} must be 4 x 4 numbers, it is {matrix.shape}")
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"the transform_matrix of {where} holds numbers that are not finite")
     turn = matrix[:3, :3]
     if np.abs(turn.T @ turn - np.eye(3)).max() > 1e-2 or np.linalg.det(turn) < 0:
         raise ValueError(

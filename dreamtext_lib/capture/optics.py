@@ -29,7 +29,7 @@ def read_optics(head: dict[str, Any], frame: dict[str, Any], shape: Sequence[int
     values = {**head, **frame}
     source = next((v for v in (frame, head) if any(v.get(key) for keys in FOCAL.values() for key in keys)), None)
     if source is None:
-        raise ValueError(f"{where} has neither camera_angle_x nor fl_x")
+        raise ValueError(f"{where} has neither camera_angle_x nor fl_x, or they are 0")
     try:
         width, height = float(values.get("w", shape[1])), float(values.get("h", shape[0]))
         given = [focal_of(source, axis, side) for axis, side in (("x", width), ("y", height))]

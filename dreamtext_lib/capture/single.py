@@ -59,7 +59,9 @@ def read_single(file: Path, mask: Path | None = None) -> Single:
                 " give a --mask"
             )
     if not (rgba[..., 3] >= SEEN).any():
-        what = "nothing but a plain wall" if opaque and mask is None else "no pixel to be seen"
+        if mask is not None:
+            raise ValueError(f"the mask '{mask}' leaves nothing of '{file}': it is nowhere light; mask the thing")
+        what = "nothing but a plain wall" if opaque else "no pixel to be seen"
         raise ValueError(f"the picture '{file}' shows {what}; give one of a thing before its background")
     return Single(rgba, notes)
 

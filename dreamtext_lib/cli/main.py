@@ -1,12 +1,13 @@
 """All commands behind one door: the parser, and the net that turns every error into one sentence and a status."""
 
 import os
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .failures import explain
 
@@ -25,8 +26,15 @@ COMMANDS = {  # each is a file of this folder with `flags(parser)` and `run(argu
 }
 
 
+NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|-(inf|nan)$", re.IGNORECASE)  # a number, and no flag
+
+
 class Parser(ArgumentParser):
     """A parser whose errors are one sentence."""
+
+    def __init__(self, **how: Any):
+        super().__init__(**how)
+        self._negative_number_matcher = NEGATIVE  # argparse takes '-1e1' and '-inf' for flags otherwise
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and leave with status 2."""
@@ -64,7 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            arguments = parser(argv).parse_args(argv)
+            top = parser(argv)
+            arguments, strange = top.parse_known_args(argv)
+            if strange:
+                top.prog = f"dreamtext {arguments.command}"  # whose help lists what it takes
+                top.error(f"it does not know {' '.join(strange)}")
             return import_module(f".{arguments.command}", __package__).run(arguments)
         finally:
             sys.stdout.flush()

@@ -3,8 +3,9 @@
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -86,6 +87,21 @@ def count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
         raise ArgumentTypeError(f"'{text}' is no whole number from 1 to {MOST_THREADS}")
     return int(text)
+
+
+def check_texts(texts: Sequence[str], model: str | None) -> None:
+    """Raise ValueError unless the model is there and its tokenizer takes the texts; nothing else of it is loaded."""
+    from transformers import CLIPTokenizer
+
+    from ..distillation.models import check_folder
+    from ..distillation.prior import check_lengths, download
+    from ..profile import profile
+    from ..zoo import resolve
+
+    name = resolve(model or profile().model)
+    folder = Path(name) if Path(name).exists() else download(name)
+    check_folder(folder)
+    check_lengths(CLIPTokenizer.from_pretrained(folder / "tokenizer"), texts)
 
 
 def note_strange_words(prompt: str, model: str) -> None:

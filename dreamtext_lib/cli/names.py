@@ -19,6 +19,8 @@ def free(path: Path) -> Path:
 
 def new_file(path: Path, flag: str) -> Path:
     """The path, once it is certain that a file can be written there and nothing is there; ValueError if not."""
+    if path.is_symlink() and not path.exists():
+        raise ValueError(f"{flag} '{path}' is a link that leads nowhere; remove it, or name another file")
     if path.is_dir():
         raise ValueError(f"{flag} '{path}' is a folder; name a file")
     if path.exists():
@@ -29,6 +31,8 @@ def new_file(path: Path, flag: str) -> Path:
 
 def new_folder(path: Path, resume: bool = True) -> Path:
     """The path, once it is certain that a folder can be made there and holds nothing; ValueError if not."""
+    if path.is_symlink() and not path.exists():
+        raise ValueError(f"--out '{path}' is a link that leads nowhere; remove it, or name another folder")
     if path.exists() and not path.is_dir():
         raise ValueError(f"--out '{path}' is a file; name a folder")
     if path.is_dir() and any(p.name != HOLD for p in path.iterdir()):

@@ -37,6 +37,7 @@ def run(a: Namespace) -> int:
     out = new_file(a.out or free(RUNS / f"{slug(prompt)}-{a.seed}.png"), "--out")
     picture_format(out)
 
+    import numpy as np
     import torch
 
     prior, name = prior_of(a.model)
@@ -49,6 +50,8 @@ def run(a: Namespace) -> int:
         generator=torch.Generator(prior.device).manual_seed(a.seed),
         output_type="np",
     ).images
+    if not np.isfinite(pictures).all():
+        raise ValueError(f"--guidance {a.guidance:g} gives pictures of numbers that are not finite; take a smaller one")
     write_picture(contact_sheet(pictures, columns=min(a.count, 8), scale=max(128 // pictures.shape[1], 1)), out)
     print(f"{a.count} pictures, guidance s = {a.guidance:g} (diffusers' g = {a.guidance + 1:g}): {out}")
     return 0

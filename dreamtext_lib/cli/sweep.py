@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..slugs import slug
 from .failures import explain
-from .models import note_strange_words
+from .models import check_texts, note_strange_words
 from .names import RUNS, check_writable
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def run(a: Namespace) -> int:
     share = share_of(a)
 
     from ..drive import alone
+    from ..radiance.cameras import VIEW_WORDS
     from ..sweep.cluster import check_address, check_ray
     from ..sweep.experiment import jobs, read_experiment
     from ..sweep.folder import check_room, rows_there
@@ -61,6 +62,9 @@ def run(a: Namespace) -> int:
         check_parquet()
     if todo:
         check_ray()
+    if todo and a.address is None:  # on other machines a model may lie elsewhere
+        texts = [f"{about}, {max(VIEW_WORDS, key=len)} view" for about in experiment.subjects]
+        check_texts(texts if kind.about == "prompt" else [], experiment.model)
     if todo and a.address is not None:
         check_address(a.address)
     check_room(sweep, sum(kind.room(experiment.recipes[job["recipe"]]) for job in todo))

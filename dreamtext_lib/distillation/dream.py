@@ -27,6 +27,7 @@ from .regularisers import regulariser
 from .schedules import guidance_at, times_at
 from .score import injected, weighted
 
+ENGINES = ("torch", "onnxruntime")  # what may answer for the U-Net
 ON_THE_WAY = ("the view", "the view's latent", "the model's answer", "the gradient of the field")
 
 
@@ -186,8 +187,12 @@ class Dream:
         write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
 
     def load(self, folder: Path) -> None:
-        """Go on from the checkpoint in a run's folder, written with the same recipe."""
+        """Go on from the checkpoint in a run's folder, of the same recipe. Raises ValueError if that ended before."""
         tensors, step = read_checkpoint(folder)
+        if step > self.recipe.steps:
+            raise ValueError(
+                f"the checkpoint in '{folder}' is of step {step}, its recipe has {self.recipe.steps} steps"
+            )
         unpack(tensors, *self.parts)
         self.step = step
 
@@ -208,10 +213,12 @@ def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volu
 def read_run(folder: Path) -> tuple[str, int, Recipe, str, str]:
     """Prompt, seed, recipe, model, engine of a dream's folder. Raises ValueError, in one sentence, if it has none."""
     values = read_record(folder, "dream", ("prompt", "model"))
+    if (engine := values.get("engine", "torch")) not in ENGINES:
+        raise ValueError(f"the record in '{folder}' has the engine {engine!r}; it must be one of {', '.join(ENGINES)}")
     return (
         values["prompt"],
         values["seed"],
         Recipe.from_values(values["recipe"]),
         values["model"],
-        values.get("engine", "torch"),
+        engine,
     )

@@ -65,11 +65,12 @@ def palette(prior: Prior, shades: int = 3) -> Tensor:
     """The linear map (c + 1, 3) from latents and a one to rgb that fits pictures of one colour best.
 
     Least squares over the shades^3 colours of a cube. It is rough: latents also say what a flat picture has not.
+    In double precision, as in single the last digits hang on where memory lies, and a seed would not fix them.
     """
     axis = torch.linspace(0.05, 0.95, shades)
     colours = torch.cartesian_prod(axis, axis, axis)
-    z = flat(prior, colours)
-    return torch.linalg.lstsq(torch.cat([z, torch.ones(len(z), 1)], 1), colours).solution
+    z = flat(prior, colours).double()
+    return torch.linalg.lstsq(torch.cat([z, torch.ones(len(z), 1)], 1), colours.double()).solution.float()
 
 
 def rendered(volume: Volume, cameras: Cameras, size: int) -> Rendered:

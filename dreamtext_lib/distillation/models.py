@@ -49,7 +49,7 @@ def check_folder(folder: Path) -> str | None:
         raise ValueError(f"the folder '{folder}' holds no diffusers pipeline: it has no model_index.json")
     named = read_object(index)
     kind = named.get("_class_name", "pipeline of no kind")
-    lacks = [part.name for part in PARTS if (named.get(part.name) or [None])[0] is None]
+    lacks = [part.name for part in PARTS if not names_class(named.get(part.name))]
     if lacks or "text_encoder_2" in named:
         why = f"has no {lacks[0]}" if lacks else "has a second text encoder"
         raise ValueError(f"the model '{folder}' is a {kind} and {why}; distillation needs Stable Diffusion 1 or 2")
@@ -66,6 +66,11 @@ def check_folder(folder: Path) -> str | None:
             for file in weight_files(folder / part.name, part.stem, variant):
                 check_weights(file)
     return variant
+
+
+def names_class(entry: Any) -> bool:
+    """Whether an entry of model_index.json names a part, as ["diffusers", "UNet2DConditionModel"] does."""
+    return isinstance(entry, list) and len(entry) > 0 and entry[0] is not None
 
 
 def check_fit(folder: Path, kind: str, configs: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,10 +1,10 @@
 """The prior: what distillation asks of a text-to-image model, answered by any Stable Diffusion of diffusers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
@@ -17,6 +17,8 @@ from transformers.utils import logging as transformers_log
 from ..diffusion.forward import noise_of_velocity
 from ..diffusion.schedule import Schedule, of_alpha_bar
 from .models import check_folder
+
+SHOWN = 80  # letters of a text that is too long
 
 
 class Prior(Protocol):
@@ -71,10 +73,7 @@ class LatentPrior:
 
         Raises ValueError for a text longer than the tokenizer takes.
         """
-        limit = self.tokenizer.model_max_length
-        for text in texts:
-            if (count := len(self.tokenizer(text).input_ids)) > limit:
-                raise ValueError(f"the text '{text}' is {count} tokens long and the model takes {limit}; shorten it")
+        limit = check_lengths(self.tokenizer, texts)
         ids = self.tokenizer(texts, padding="max_length", max_length=limit, return_tensors="pt").input_ids
         with torch.set_grad_enabled(gradient):
             return self.text_encoder(input_ids=ids.to(self.device)).last_hidden_state
@@ -126,6 +125,16 @@ class Student(nn.Module):
         return self.noise_of(self.unet(x, t, y).sample, x, t).to(x_t)
 
 
+def check_lengths(tokenizer: Any, texts: Sequence[str]) -> int:
+    """The tokens that a text may have. Raises ValueError for a longer one, of which it says the beginning."""
+    limit = tokenizer.model_max_length
+    for text in texts:
+        if (count := len(tokenizer(text).input_ids)) > limit:
+            said = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+            raise ValueError(f"the text '{said}' is {count} tokens long and the model takes {limit}; shorten it")
+    return limit
+
+
 def load_prior(model: str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LatentPrior:
     """The prior in a folder, or behind a name on the model hub.
 
@@ -147,7 +156,9 @@ def load_prior(model: str, device: str = "cpu", dtype: torch.dtype = torch.float
                 image_encoder=None,
             )
         except Exception as error:  # whatever two libraries may raise at files that other programs wrote
-            raise ValueError(f"the model '{model}' cannot be read: {first_line(error).split('. ')[0]}") from error
+            raise ValueError(
+                f"the model '{model}' cannot be read: {first_line(error).split('. ')[0]}; get it again"
+            ) from error
     if pipeline.tokenizer.model_max_length > (limit := pipeline.text_encoder.config.max_position_embeddings):
         pipeline.tokenizer.model_max_length = limit  # where the tokenizer's settings name no length
     return LatentPrior(pipeline.to(device))

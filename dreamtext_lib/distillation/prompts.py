@@ -11,10 +11,12 @@ def check_prompt(prompt: str) -> str:
 
     What the terminal's encoding cannot read, Python hands on as lone surrogates, and these no file can keep.
     """
-    if not prompt.strip():
+    if not any(c.isprintable() and not c.isspace() for c in prompt):
         raise ValueError("the prompt is empty; say what to dream, for example 'a red castle'")
     if any("\ud800" <= c <= "\udfff" for c in prompt):
         raise ValueError("the prompt holds bytes that are no text in this terminal's encoding; set it to UTF-8")
+    if "\x1b" in prompt or "\0" in prompt:
+        raise ValueError("the prompt holds a control code of a terminal; type it as plain text")
     return prompt.strip()
 
 

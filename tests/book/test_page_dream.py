@@ -202,7 +202,10 @@ WORKER = """var dreamtext = (() => {
     sleep: () => { step = 0; },
     dream: () => ({ step: ++step, loss: 1, opacity: 0.5, t: 500, word: "front" }),
     view: flat,
-    mesh() { throw new Error("The dream is empty"); },
+    mesh() {
+      if (step < 2) throw new Error("The dream is empty");
+      return new Blob(["x".repeat(1000 * step)]);
+    },
   };
   return {
     load: async () => {},
@@ -260,8 +263,81 @@ def test_a_step_that_a_stop_did_not_wait_for_is_kept(widgets):
     answer(widgets, 2)
     draw.locator("[name=stop]").click()
     answer(widgets, 1)
-    assert draw.locator("[name=stop]").is_disabled() and draw.locator("[name=step]").is_disabled()
-    assert draw.locator("input[type=range]").get_attribute("max") == "1"
+    assert draw.locator("[name=stop]").is_disabled() and draw.locator("input[type=range]").get_attribute("max") == "1"
+
+
+def test_one_step_after_the_end_or_with_other_words_begins_anew(widgets):
+    draw = widgets.locator("#draw")
+    draw.locator("[name=steps]").fill("2")
+    draw.locator("button[type=submit]").click()
+    answer(widgets, 3)
+    said(widgets, "draw", "2 steps")
+    for words, place in (("a purple teddy", "1 of 2"), ("a mug", "1 of 2"), ("a mug", "2 of 2")):
+        draw.locator("[name=prompt]").fill(words)
+        draw.locator("[name=step]").click()
+        answer(widgets, 2)
+        widgets.wait_for_function("(text) => document.querySelector('#draw output').textContent === text", arg=place)
+    assert "for “a mug”" in draw.locator("canvas").nth(2).get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("widget", ["draw", "dream"])
+def test_a_stop_before_the_first_step_is_a_stop(widgets, widget):
+    """Also where it comes while the worker reads the words: the page rests, and says so, and Go on goes on."""
+    box = widgets.locator(f"#{widget}")
+    box.locator("[name=steps]").fill("12")
+    box.locator("button[type=submit]").click()
+    answer(widgets, 4)
+    box.locator("button[type=submit]").click()
+    box.locator("[name=stop]").click()
+    answer(widgets, 6)
+    said(widgets, widget, "Stopped after 0 of 12 steps")
+    assert box.locator("[name=stop]").inner_text() == "Go on" and box.locator("[name=step]").is_enabled()
+    box.locator("[name=stop]").click()
+    answer(widgets, 20)
+    said(widgets, widget, "12 steps")
+    assert box.locator("[name=stop]").is_disabled()
+
+
+def test_looking_back_stops_a_drawing_and_says_so(widgets):
+    draw = widgets.locator("#draw")
+    draw.locator("[name=steps]").fill("6")
+    draw.locator("button[type=submit]").click()
+    answer(widgets, 4)
+    draw.locator("input[type=range]").focus()
+    widgets.keyboard.press("Home")
+    said(widgets, "draw", "Stopped after 3 of 6 steps")
+    answer(widgets, 1)
+    said(widgets, "draw", "Stopped after 4 of 6 steps")
+    assert draw.locator("output").inner_text() == "1 of 6"
+    draw.locator("[name=replay]").click()
+    said(widgets, "draw", "4 of 6 steps.")
+    draw.locator("[name=stop]").click()
+    answer(widgets, 2)
+    said(widgets, "draw", "”: 6 steps")
+
+
+def test_a_mesh_has_the_name_of_its_own_dream(widgets):
+    dream = widgets.locator("#dream")
+    dream.locator("[name=steps]").fill("10")
+    dream.locator("button[type=submit]").click()
+    answer(widgets, 20)
+    said(widgets, "dream", "is dreamed: 10 steps")
+    dream.locator("[name=home]").click()
+    dream.locator("[name=prompt]").fill("a red castle")
+    dream.locator("button[type=submit]").click()
+    with widgets.expect_download() as download:
+        answer(widgets, 1)
+    assert download.value.suggested_filename == "a-purple-teddy.glb"
+    answer(widgets, 20)
+    said(widgets, "dream", "“a red castle” is dreamed")
+
+
+def test_words_of_spaces_alone_are_no_words(widgets):
+    for widget in ("draw", "dream"):
+        field = widgets.locator(f"#{widget} [name=prompt]")
+        for words, fine in (("  ", False), (" a mug ", True), ("", False), ("🧸", True)):
+            field.fill(words)
+            assert field.evaluate("field => field.checkValidity()") is fine, words
 
 
 def test_one_step_after_a_text_that_was_refused_begins_a_drawing(widgets):
@@ -282,9 +358,9 @@ def test_a_new_dream_does_not_count_a_step_of_the_last_one(widgets):
     dream = widgets.locator("#dream")
     dream.locator("[name=steps]").fill("10")
     dream.locator("button[type=submit]").click()
-    answer(widgets, 4)  # asleep, and three steps
+    answer(widgets, 5)  # asleep, its first picture, and three steps
     dream.locator("button[type=submit]").click()  # while the fourth is made
-    answer(widgets, 1 + 1 + 10 + 2)  # that one, asleep again, ten steps, pictures after the eighth and the last one
+    answer(widgets, 1 + 2 + 10 + 2)  # that one, asleep again, ten steps, pictures after the eighth and the last one
     said(widgets, "dream", "is dreamed: 10 steps")
     assert "Step 10 of 10" in dream.locator(".now").inner_text()
 
@@ -292,7 +368,7 @@ def test_a_new_dream_does_not_count_a_step_of_the_last_one(widgets):
 def test_a_dream_that_cannot_be_taken_home_says_why(widgets):
     dream = widgets.locator("#dream")
     dream.locator("[name=step]").click()
-    answer(widgets, 3)  # asleep, a step, its picture
+    answer(widgets, 4)  # asleep, its first picture, a step, its picture
     dream.locator("[name=home]").click()
     answer(widgets, 1)
     said(widgets, "dream", "The dream is empty")

@@ -89,6 +89,10 @@ def test_sample_draws_a_sheet(tmp_path, capsys):
     status, text, _ = run(capsys, "sample", "a red mug", "--count", 2, "--steps", 2, "--guidance", 3, "--out", out)
     assert status == 0 and "s = 3 (diffusers' g = 4)" in text
     assert Image.open(out).width > 200
+    loud = tmp_path / "loud.png"
+    status, _, err = run(capsys, "sample", "a red mug", "--steps", 2, "--guidance", "1e38", "--out", loud)
+    assert status == 1 and "dreamtext: --guidance 1e+38 gives pictures of numbers that are not finite" in err
+    assert not loud.exists()
 
 
 @pytest.mark.parametrize(
@@ -102,11 +106,14 @@ def test_sample_draws_a_sheet(tmp_path, capsys):
         (["dream", "a mug", "--steps", "0"], "steps is 0"),
         (["dream", "a mug", "--size", "big"], "--size: invalid int value: 'big'"),
         (["dream", "a mug", "--recipe", "magic"], "invalid choice: 'magic'"),
-        (["dream", "a mug", "--colour", "red"], "unrecognized arguments: --colour red"),
+        (["dream", "a mug", "--colour", "red"], "it does not know --colour red; see 'dreamtext dream --help'"),
+        (["dream", "\u200b"], "prompt is empty"),
+        (["dream", "a \x1b[31m mug"], "holds a control code of a terminal"),
+        (["dream", "a mug", "--guidance", "-inf"], "guidance is -inf"),
         (["sample", "a mug", "--count", "0"], "--count is 0"),
         (["sample", " "], "prompt is empty"),
         (["paint", "a mug"], "invalid choice: 'paint'"),
-        (["dream", "--resume", "nowhere"], "'nowhere' holds no run"),
+        (["dream", "--resume", "nowhere"], "there is no folder 'nowhere'"),
         (["dream", "a mug", "--resume", "nowhere"], "drop the prompt"),
     ],
 )
@@ -116,6 +123,17 @@ def test_a_mistake_is_one_sentence(arguments, words, tmp_path, capsys, monkeypat
     assert status != 0 and words in err
     assert err.startswith("dreamtext: ") and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_number_below_zero_is_no_flag():
+    for text, value in (("-1e1", -10.0), ("-.5", -0.5), ("-2.", -2.0), ("-3E-1", -0.3)):
+        assert parser(["sample"]).parse_args(["sample", "a mug", "--guidance", text]).guidance == value
+
+
+def test_a_text_that_is_far_too_long_is_shown_by_its_beginning(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(capsys, "dream", "a mug " * 500)
+    assert status == 1 and "a mug a mug" in err and len(err) < 300
 
 
 def test_a_folder_that_is_no_model(tmp_path, capsys, monkeypatch):

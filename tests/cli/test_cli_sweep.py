@@ -61,6 +61,20 @@ def test_what_cannot_be_done_is_one_sentence(arguments, words, tmp_path, capsys,
     assert words in refused(capsys, tmp_path, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('name = "tiny"', 'name = "tiny"\nmodel = "./nope"'), "there is no folder './nope'"),
+        (('"a red mug"', '"a red mug", "' + "red " * 30 + 'mug"'), "tokens long and the model takes 24"),
+    ],
+)
+def test_a_model_or_a_prompt_that_no_job_could_use_is_refused_before_ray_starts(
+    change, words, tmp_path, capsys, installed
+):
+    (tmp_path / "tiny.toml").write_text(TINY.replace(*change), encoding="utf-8")
+    assert words in refused(capsys, tmp_path, "tiny.toml")
+
+
 @pytest.fixture
 def installed(monkeypatch):
     """Ray is taken for installed: what is refused here is refused before it is imported."""

@@ -23,6 +23,14 @@ PROMPTS = [
 ]  # fmt: skip
 
 
+def test_a_link_that_leads_nowhere_is_no_place(tmp_path):
+    (link := tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(ValueError, match="is a link that leads nowhere; remove it, or name another folder"):
+        new_folder(link)
+    with pytest.raises(ValueError, match="is a link that leads nowhere; remove it, or name another file"):
+        new_file(link, "--out")
+
+
 def test_every_script_keeps_its_letters():
     assert slug("a red castle") == "a-red-castle"
     for prompt in ("红色的城堡", "синий замок", "قلعة حمراء", "लाल किला", "a réd castle"):

@@ -179,7 +179,7 @@ def test_pictures_of_several_sizes_are_refused(copy):
         (np.diag([1.0, 1.0, -1.0, 1.0]).tolist(), "not rigid"),
         ([[1, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "not rigid"),
         ([[1, 0], [0, 1]], "4 x 4"),
-        ([[float("nan")] * 4] * 4, "finite"),
+        ([[float("nan")] * 4] * 4, "holds numbers that are not finite"),
         ("a matrix", "no transform_matrix"),
         (None, "no transform_matrix"),
     ],
@@ -187,6 +187,11 @@ def test_pictures_of_several_sizes_are_refused(copy):
 def test_poses_that_are_not_rigid_are_refused(copy, matrix, word):
     change(copy, frame={"transform_matrix": matrix})
     assert word in refused(copy) and "frame 2" in refused(copy)
+
+
+def test_a_listing_of_brackets_alone_is_refused(copy):
+    (copy / "transforms.json").write_text("[" * 100_000, encoding="utf-8")
+    assert "is not valid JSON" in refused(copy)
 
 
 def test_cameras_with_the_axes_of_opencv_are_noticed(copy):

@@ -18,6 +18,15 @@ class Record(NamedTuple):
     culprit: str = "the answer"
 
 
+class Lost(NamedTuple):
+    """A record whose loss is gone."""
+
+    step: int
+    nonfinite: int = 1
+    culprit: str = "the answer"
+    loss: float = float("nan")
+
+
 class Count:
     """A run that counts, breaks at some steps and presses Ctrl-C at others."""
 
@@ -100,6 +109,14 @@ def test_a_gradient_that_stays_broken_ends_the_run_and_one_that_heals_does_not(t
     with pytest.raises(ValueError, match=f"stopped at step {5 + PATIENCE}: the answer was not finite .* .3 entries"):
         driven(run, tmp_path / "b")
     assert run.saved == [4, 8] and [p.name for p in (tmp_path / "b").iterdir()] == ["log.jsonl"]
+
+
+def test_a_run_that_ends_broken_is_no_success(tmp_path):
+    run = Count(2)
+    run.run = lambda: (Lost(step) for step in (1, 2))
+    with pytest.raises(ValueError, match=r"stopped at step 2: the answer was not finite for 2 steps in a row .*saved"):
+        driven(run, tmp_path)
+    assert run.saved == []
 
 
 @pytest.mark.parametrize("made", [True, False])

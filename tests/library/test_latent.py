@@ -42,6 +42,16 @@ def test_a_field_of_latents_answers_as_a_field_of_colours_by_its_palette():
     torch.testing.assert_close(colour, wanted.clamp(0, 1))
 
 
+def test_the_palette_is_the_same_bits_wherever_memory_lies(prior, monkeypatch):
+    """In single precision the last digits of a least-squares fit differ from one place in memory to another."""
+    told = e.palette(prior)
+    z, solve = e.flat(prior, torch.rand(27, 3)), torch.linalg.lstsq
+    asked = []
+    monkeypatch.setattr(torch.linalg, "lstsq", lambda a, b: (asked.append((a.dtype, b.dtype)), solve(a, b))[1])
+    assert torch.equal(e.palette(prior), told) and told.dtype == z.dtype == torch.float32
+    assert asked == [(torch.float64, torch.float64)]
+
+
 def test_flat_pictures_have_the_colours_that_the_palette_says(prior):
     colours = torch.tensor([[0.8, 0.2, 0.2], [0.2, 0.3, 0.8], [0.9, 0.9, 0.9], [0.3, 0.7, 0.3]])
     z = e.flat(prior, colours)

@@ -71,6 +71,8 @@ def config(folder, part, **values):
         (lambda f: change(f / "model_index.json", text_encoder_2=["a", "B"]), "has a second text encoder"),
         (lambda f: change(f / "model_index.json", unet=[None, None]), "has no unet; distillation needs"),
         (lambda f: change(f / "model_index.json", unet=None), "has no unet; distillation needs"),
+        (lambda f: change(f / "model_index.json", unet=True), "has no unet; distillation needs"),
+        (lambda f: change(f / "model_index.json", unet={"a": 1}), "has no unet; distillation needs"),
         (lambda f: config(f, "unet", in_channels=9), "takes 9 channels and gives 4, .* made for inpainting"),
         (lambda f: config(f, "unet", in_channels=7, out_channels=3), "takes 7 channels and gives 3"),
         (

@@ -57,6 +57,9 @@ def test_frames_are_even_in_time_and_none_comes_twice(uneven, tmp_path):
     assert len(taken) == 20 == len(set(taken)) and taken == sorted(taken)
     assert np.diff(times[taken]).max() < 2 * 4.5 / 20 and taken[0] < 7 and taken[-1] > 57, "one of each stretch of time"
     assert shown(frames_of_video(path, tmp_path / "all", 99)) == list(range(60))
+    Image.new("RGB", (64, 48)).save(still := tmp_path / "still.png")
+    with pytest.raises(ValueError, match="is a single picture; give a video, or a folder of at least 3"):
+        frames_of_video(still, tmp_path / "one")
     many = shown(
         frames_of_video(path, tmp_path / "50", 50)
     )  # stretches of 0.09 s, of which the slow part leaves some empty

@@ -60,6 +60,8 @@ def test_a_mask_cuts_out_and_must_fit(tmp_path):
     assert (rgba[..., 3] >= 128).sum() == 400 and notes == []
     rgba, (note,) = read_single(file)
     assert (rgba[..., 3] == 255).all() and "is not plain, so all of the picture is taken" in note
+    with pytest.raises(ValueError, match=r"the mask '.*black.png' leaves nothing of '.*': it is nowhere light"):
+        read_single(file, saved(tmp_path, Image.new("L", (60, 40), 0), "black.png"))
     with pytest.raises(ValueError, match=r"the mask '.*' is 30 x 20 pixels, its picture '.*' 60 x 40"):
         read_single(file, saved(tmp_path, mask.resize((30, 20)), "small.png"))
 

@@ -3,13 +3,13 @@
   "use strict";
   const root = document.getElementById("dream"), form = root.querySelector("form");
   const { teller, jobs, values, bothConventions, paint, megabytes } = widgetModule();
-  const { say, far, ready } = teller(root), { attempt, stop } = jobs({ say, far, rest: () => enable(false) });
+  const { say, far, ready } = teller(root), { attempt, stop } = jobs({ say, far, enable, stopped });
   const { stop: halt, step: single, home, turn } = form.elements;
   const stage = root.querySelector("canvas.stage"), chart = root.querySelector("canvas.chart");
   const now = root.querySelector(".now"), link = root.querySelector("a.home");
   const EVERY = 8; /* steps between two pictures, while no hand turns the thing: decoding one takes as long as a step */
   const SOFT = 0.95; /* what the drawn curve keeps of its past at a step */
-  let prompt = "", steps = 0, records = [], begun = false;
+  let prompt = "", wanted = "", steps = 0, records = [], begun = false; /* wanted: what was typed for the dream */
   let asked = null; /* the step that the worker was asked for last */
   let angles = [20, 15], turned = false, drawing = false, held = false;
 
@@ -17,11 +17,14 @@
   async function look() {
     if (!begun || drawing) return;
     drawing = true;
-    do {
-      turned = false;
-      paint(stage, await dreamtext.ask("view", { angles }));
-    } while (turned);
-    drawing = false;
+    try {
+      do {
+        turned = false;
+        paint(stage, await dreamtext.ask("view", { angles }));
+      } while (turned);
+    } finally {
+      drawing = false;
+    }
   }
 
   function move(right, up) {
@@ -55,73 +58,91 @@
   }
 
   function enable(running) {
-    halt.disabled = !begun || records.length === steps;
-    halt.textContent = running || halt.disabled ? "Stop" : "Go on";
-    single.disabled = running || (begun && records.length === steps);
-    home.disabled = !begun || records.length === 0;
+    const done = records.length === steps; /* also where there is nothing yet */
+    halt.disabled = !running && done;
+    halt.textContent = running || done ? "Stop" : "Go on";
+    single.disabled = running;
+    home.disabled = running || records.length === 0;
   }
 
+  function stopped() {
+    if (records.length === steps) return say("Stopped.");
+    say(`Stopped after ${records.length} of ${steps} steps; “Go on” continues.`);
+    see().catch(() => {}); /* what is wrong with the worker is said where a step is asked for */
+  }
+
+  /* The dream as it is now, and its curves. */
+  function see() {
+    curves();
+    turned = true;
+    return look();
+  }
+
+  /* What is refused leaves the dream before it as it was. */
   async function fresh() {
     await ready();
-    const { prompt: words, seed, s, steps: count, opacity, low, high, late } = values(form);
+    const asking = values(form), { prompt: words, seed, s, steps: count, opacity, low, high, late } = asking;
     if (low > Math.min(high, late)) throw new Error("The least time must not be above the two greatest ones.");
     const times = { t_min: low, t_max: high, t_max_late: late };
-    begun = false;
-    [prompt, steps, records, asked] = [words, count, [], null];
-    const recipe = { steps, guidance: s, opacity_weight: opacity, ...times };
-    await dreamtext.ask("sleep", { prompt, seed, recipe });
-    begun = true;
-    link.hidden = true;
+    const recipe = { steps: count, guidance: s, opacity_weight: opacity, ...times };
+    await dreamtext.ask("sleep", { prompt: words, seed, recipe });
+    [prompt, wanted, steps, records, asked] = [words, JSON.stringify(asking), count, [], null];
+    begun = link.hidden = true;
+    now.textContent = "";
     stage.setAttribute("aria-label", `The dream of “${prompt}”; arrow keys turn it`);
+    await see(); /* the fog that it begins as, in place of the last dream */
   }
 
   /* Dreams until the end, or until another job begins, or so many steps. */
   async function go(current, most = Infinity) {
     await asked; /* a step that a stop did not wait for */
+    if (!current()) return;
     const before = records.length, began = performance.now(), own = records;
     let quarter = Math.floor((4 * before) / steps);
     say(`Dreaming “${prompt}” …`);
-    enable(most > 1);
-    for (let k = 0; k < most && records.length < steps && current(); k++) {
+    for (let k = 0; k < most && records.length < steps; k++) {
       const record = await (asked = dreamtext.ask("dream"));
       if (own !== records) return; /* it is of a dream that another has taken the place of */
-      records.push(record);
+      records.push(record); /* also where a stop came meanwhile: the worker has done the step */
       now.textContent =
         `Step ${record.step} of ${steps}, seen from the ${record.word === "overhead" ? "top" : record.word}` +
         ` at time ${record.t}; loss ${record.loss.toFixed(3)}, opacity ${record.opacity.toFixed(2)}.`;
+      if (!current()) return;
       if (turned || records.length % EVERY === 0 || records.length === steps || most === 1) {
         if (turn.checked && !held && most > 1) angles[0] = ((angles[0] + 5 + 180) % 360) - 180;
         far(records.length / steps);
-        curves();
-        await look();
+        await see();
+        if (!current()) return;
       }
       if (Math.floor((4 * records.length) / steps) > quarter && records.length < steps) {
         quarter += 1;
         if (most > 1) say(`Dreaming “${prompt}”: ${records.length} of ${steps} steps are done.`);
       }
     }
-    if (!current()) return;
     const seconds = ((performance.now() - began) / 1000).toFixed(0);
     if (records.length < steps) say(`${records.length} of ${steps} steps are done.`);
     else {
       far();
       say(`“${prompt}” is dreamed: ${records.length - before} steps in ${seconds} seconds. Turn it, or take it home.`);
     }
-    enable(false);
   }
 
-  async function takeHome() {
-    enable(false);
+  /* The mesh of the dream as it is at the click; it also comes home where another dream was begun meanwhile. */
+  async function takeHome(current) {
+    const name = prompt.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "dream";
+    const early = records.length < steps ? ` of the dream after ${records.length} of ${steps} steps` : "";
+    home.disabled = true;
     say("The dream is looked at from all sides, and the views vote on its surface …");
-    const blob = await dreamtext.ask("mesh", null, far);
-    far();
+    const blob = await dreamtext.ask("mesh", null, (share) => current() && far(share));
     URL.revokeObjectURL(link.href);
     link.href = URL.createObjectURL(blob);
-    link.download = `${prompt.replace(/[^\p{L}\p{N}]+/gu, "-")}.glb`;
+    link.download = `${name}.glb`;
     link.textContent = `${link.download}, ${megabytes(blob.size)} MB`;
     link.hidden = false;
     link.click();
-    say("The mesh is made. Any program for 3-D opens it; your browser keeps it where it keeps downloads.");
+    if (!current()) return;
+    far();
+    say(`The mesh${early} is made. Any program for 3-D opens it; your browser keeps it where it keeps downloads.`);
   }
 
   bothConventions(form.elements);
@@ -133,20 +154,15 @@
       await go(current);
     });
   });
-  halt.addEventListener("click", () => {
-    if (halt.textContent === "Go on") return attempt(go);
-    stop();
-    say(`Stopped after ${records.length} of ${steps} steps.`);
-    enable(false);
-  });
+  halt.addEventListener("click", () => (halt.textContent === "Go on" ? attempt(go) : stop()));
   single.addEventListener("click", () => {
     if (!form.reportValidity()) return;
     attempt(async (current) => {
-      if (!begun) await fresh();
+      if (records.length === steps || wanted !== JSON.stringify(values(form))) await fresh();
       await go(current, 1);
-    });
+    }, false);
   });
-  home.addEventListener("click", () => attempt(takeHome));
+  home.addEventListener("click", () => attempt(takeHome, false));
 
   const KEYS = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10] };
   stage.addEventListener("keydown", (event) => {

@@ -28,7 +28,7 @@ var dreamtext = (() => {
       tag.onload = () => done(tag.remove());
       tag.onerror = () => {
         tag.remove();
-        fail(new Error(`The file “${name}” of the models did not arrive; is this copy of the book whole?`));
+        fail(new Error(`The file “${name}” of the models did not arrive. Is the network gone, or this copy of the book not whole?`));
       };
       document.head.append(tag);
     });

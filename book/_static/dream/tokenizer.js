@@ -39,7 +39,8 @@ function tokenizerModule() {
       const ids = words.flatMap((word) => special.get(word) ?? split(word).map((part) => vocabulary[part] ?? end));
       const count = ids.length + 2;
       if (count > length) {
-        throw new Error(`The text “${text}” is ${count} tokens long and the model takes ${length}; shorten it.`);
+        const why = "a word that it does not know is spelled in many";
+        throw new Error(`The text “${text}” is ${count} tokens long and the model takes ${length}; shorten it (${why}).`);
       }
       return [start, ...ids, ...Array(length - count + 1).fill(end)];
     };

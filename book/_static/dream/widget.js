@@ -36,22 +36,45 @@ function widgetModule() {
     return { say, far, ready };
   }
 
-  /* Jobs of which only the latest goes on: `attempt` runs one, which is given a function that tells whether it still is
-     the latest, and says what went wrong with it; then, or after `stop`, the widget rests. */
-  function jobs({ say, far, rest }) {
-    let latest = 0;
-    async function attempt(job) {
+  /* Jobs of which only the latest goes on. `attempt` runs one, which is given a function that tells whether it still is
+     the latest; what went wrong with it is said. `enable` is told whether a job is at work, unless it is not to be shown
+     as one. `stopped` says how far it came: at once, and again when the step that was on its way has come. */
+  function jobs({ say, far, enable, stopped }) {
+    let latest = 0, halted = 0, busy = false;
+
+    function rest() {
+      stopped();
+      enable(false);
+    }
+
+    async function attempt(job, shown = true) {
       const mine = ++latest, current = () => mine === latest;
+      let trouble = null;
+      busy = true;
+      if (shown) enable(true);
       try {
         await job(current);
       } catch (error) {
-        if (!current()) return;
-        far();
-        say(error.message, true);
-        rest();
+        trouble = error;
       }
+      if (current()) {
+        busy = false;
+        if (trouble) {
+          far();
+          say(trouble.message, true);
+        }
+        enable(false);
+      } else if (latest === halted) rest();
     }
-    return { attempt, stop: () => (latest += 1) };
+
+    function stop() {
+      if (!busy) return;
+      busy = false;
+      halted = latest += 1;
+      rest();
+    }
+
+    return { attempt, stop };
   }
 
   /* What was typed, by name; numbers are numbers. */
