@@ -201,7 +201,7 @@ WORKER = """var dreamtext = (() => {
     },
     sleep: () => { step = 0; },
     dream: () => ({ step: ++step, loss: 1, opacity: 0.5, t: 500, word: "front" }),
-    view: flat,
+    view: ({ angles }) => ((dreamtext.seen = angles), flat()),
     mesh() {
       if (step < 2) throw new Error("The dream is empty");
       return new Blob(["x".repeat(1000 * step)]);
@@ -231,6 +231,7 @@ def widgets(page):  # noqa: F811
     page.set_content(
         "<!doctype html><title>widgets</title>" + "".join(re.findall(r"<section.*?</section>", text, re.S))
     )
+    page.add_style_tag(path=ROOT / "book" / "_static" / "dream" / "dream.css")  # a finger's sideways way is the thing's
     page.add_script_tag(content=WORKER)
     for name in ("widget", "draw_widget", "dream_widget"):
         page.add_script_tag(path=ROOT / "book" / "_static" / "dream" / f"{name}.js")
@@ -330,6 +331,32 @@ def test_a_mesh_has_the_name_of_its_own_dream(widgets):
     assert download.value.suggested_filename == "a-purple-teddy.glb"
     answer(widgets, 20)
     said(widgets, "dream", "“a red castle” is dreamed")
+
+
+@pytest.mark.parametrize("kind", ["mouse", "finger"])
+def test_a_drag_turns_the_thing_as_far_as_the_pointer_goes(widgets, kind):
+    dream = widgets.locator("#dream")
+    dream.locator("[name=step]").click()
+    answer(widgets, 4)
+    stage = dream.locator("canvas.stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    x, y = box["x"] + 5, box["y"] + 5
+    if kind == "mouse":
+        widgets.mouse.move(x, y)
+        widgets.mouse.down()
+        widgets.mouse.move(x + 50, y, steps=5)
+        widgets.mouse.up()
+        widgets.mouse.move(x + 90, y)  # a hand that does not hold it turns nothing
+    else:
+        hand = widgets.context.new_cdp_session(widgets)
+        for name, points in (("Start", [0]), ("Move", [10]), ("Move", [30]), ("Move", [50]), ("End", [])):
+            touches = [{"x": x + right, "y": y} for right in points]
+            hand.send("Input.dispatchTouchEvent", {"type": f"touch{name}", "touchPoints": touches})
+            widgets.wait_for_timeout(50)  # some frames between two places, as with a finger
+    answer(widgets, 6)
+    azimuth, elevation = widgets.evaluate("dreamtext.seen")
+    assert azimuth == pytest.approx(20 - 50 * 0.6, abs=0.7) and elevation == 15
 
 
 def test_words_of_spaces_alone_are_no_words(widgets):

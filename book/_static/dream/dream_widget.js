@@ -11,7 +11,7 @@
   const SOFT = 0.95; /* what the drawn curve keeps of its past at a step */
   let prompt = "", wanted = "", steps = 0, records = [], begun = false; /* wanted: what was typed for the dream */
   let asked = null; /* the step that the worker was asked for last */
-  let angles = [20, 15], turned = false, drawing = false, held = false;
+  let angles = [20, 15], turned = false, drawing = false, held = null; /* held: where the pointer was last, while it is down */
 
   /* The picture from where the hand has turned the thing to. */
   async function look() {
@@ -171,13 +171,16 @@
     move(...KEYS[event.key]);
   });
   stage.addEventListener("pointerdown", (event) => {
-    held = true;
+    held = [event.clientX, event.clientY];
     stage.setPointerCapture(event.pointerId);
   });
   stage.addEventListener("pointermove", (event) => {
-    if (held) move(event.movementX * 0.6, event.movementY * 0.4);
+    if (!held) return;
+    const [x, y] = held; /* `movementX` counts other pixels in other browsers, and none for some fingers */
+    held = [event.clientX, event.clientY];
+    move((held[0] - x) * 0.6, (held[1] - y) * 0.4);
   });
-  for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, () => (held = false));
+  for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, () => (held = null));
   new MutationObserver(() => begun && curves()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   addEventListener("resize", () => begun && curves());
   enable(false);
