@@ -35,6 +35,9 @@ def step_of(line: str) -> float:
         return math.inf
 
 
+TEXTS = {"kind", "prompt", "model", "capture", "sentence"}  # names in a record whose values are texts
+
+
 def write_record(folder: Path, kind: str, about: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
     """Write recipe.json, which says what a run is: its format, its kind (of `KINDS`), what it is about, its recipe.
 
@@ -55,7 +58,7 @@ def read_record(folder: Path, kind: str | None = None, needs: Sequence[str] = ()
     for name in ("kind", "seed", "recipe"):
         if name not in values:
             raise ValueError(f"'{path}' lacks '{name}'; another version of dreamtext wrote it, which can read it")
-    for name in ("kind", *needs):
+    for name in sorted(TEXTS & {"kind", *needs}):
         if not isinstance(values.get(name, ""), str):
             raise ValueError(f"'{path}' has the {name} {values[name]!r}; it must be a text")
     if kind is not None and values["kind"] != kind:
