@@ -115,7 +115,7 @@ own, as the mean of three channels in 0..1; {mark} was set as the mark beforehan
 |---|---|---|---|
 {rows}
 
-![Of each thing: eight true sides; samples with the words as they were; samples with the trained ones](words_hold.png)
+![Of each thing: eight true sides; samples with the words as they were; samples with the trained ones](words_hold.webp)
 """
 
 HISTORY = Path(__file__).parent / "zoo_training.json"  # [{"round": ..., "stage": ..., "step": ..., "value": ...}]

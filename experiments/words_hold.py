@@ -136,8 +136,7 @@ def main() -> None:
         pictures += [x.permute(0, 2, 3, 1) for x in seen]
         print(row, flush=True)
     write_json(a.out / "words_hold.json", {"model": a.model, "steps": a.steps, "lowest t": a.lowest, "things": table})
-    sheet = contact_sheet(torch.cat(pictures), columns=8)
-    write_picture(sheet.quantize(128, dither=0), a.out / "words_hold.png")
+    write_picture(contact_sheet(torch.cat(pictures), columns=8), a.out / "words_hold.webp")
 
 
 if __name__ == "__main__":

@@ -63,8 +63,10 @@ def run(a: Namespace) -> int:
     if todo:
         check_ray()
     if todo and a.address is None:  # on other machines a model may lie elsewhere
-        texts = [f"{about}, {max(VIEW_WORDS, key=len)} view" for about in experiment.subjects]
-        check_texts(texts if kind.about == "prompt" else [], experiment.model)
+        worded = experiment.kind != "dream" or any(r.views.view_words for r in experiment.recipes.values())
+        said = f", {max(VIEW_WORDS, key=len)} view" if worded else ""
+        texts = [f"{about}{said}" for about in experiment.subjects] if kind.about == "prompt" else []
+        check_texts(texts, experiment.model)
     if todo and a.address is not None:
         check_address(a.address)
     check_room(sweep, sum(kind.room(experiment.recipes[job["recipe"]]) for job in todo))

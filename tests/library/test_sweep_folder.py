@@ -118,7 +118,7 @@ def test_a_full_disk_is_told_before_any_work(tmp_path, monkeypatch):
 
 
 def test_a_dream_is_given_room_for_its_checkpoint_twice_and_for_its_colours():
-    # bytes of the files that runs of 20 steps left: checkpoint.safetensors, and for latents colours.safetensors
+    # bytes of the files that runs left: checkpoint.safetensors, and for latents colours.safetensors
     assert room(RECIPES["toy"]["stable-dreamfusion"]) > 2 * 1_279_596
     assert room(RECIPES["toy"]["latent"]) > 2 * 3_840_928 + 2_097_684
 
