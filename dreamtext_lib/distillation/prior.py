@@ -18,7 +18,7 @@ from ..diffusion.forward import noise_of_velocity
 from ..diffusion.schedule import Schedule, of_alpha_bar
 from .models import check_folder
 
-SHOWN = 80  # letters of a text that is too long
+SHOWN = 60  # letters of a text that is too long
 
 
 class Prior(Protocol):
