@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from dreamtext_lib.runs import read_tensors, write_bytes, write_json
 from dreamtext_lib.viewing import style
@@ -94,7 +95,7 @@ calls these nothing at all: {nothing}.
 
 'An image of a COLOUR CLASS' for the eleven colour words (across) and the fourteen classes (down):
 
-![One sample for each colour and class](colours.png)
+![One sample for each colour and class](colours.webp)
 {words}
 ## Limits
 
@@ -220,21 +221,22 @@ def card(scores: dict, history: list[dict]) -> str:
     )
 
 
+def sheet(file: str, labels: Tensor, columns: int) -> None:
+    """Draw a sample for each label into a file beside the models, in its true colours."""
+    pictures = samples(MODELS / "tiny", labels).permute(0, 2, 3, 1) / 2 + 0.5
+    write_picture(contact_sheet(pictures, columns=columns), MODELS / file)
+
+
 def main() -> None:
-    """Write `README.md`, `training.png`, `samples.png` and `colours.png` beside the models."""
+    """Write `README.md`, `training.png`, `samples.png` and `colours.webp` beside the models."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("zoo-work"))
     parser.add_argument("--round", default="round 2", help="name of the round that was trained there")
     a = parser.parse_args()
     history = remember(a.work, a.round)
     curves(history).savefig(MODELS / "training.png", dpi=110)
-    for file, labels, columns in (
-        ("samples.png", sample_labels(1), 8),
-        ("colours.png", torch.tensor([(c, k, 0, 0, -1) for c in range(SIZES[0]) for k in range(SIZES[1])]), SIZES[1]),
-    ):
-        pictures = samples(MODELS / "tiny", labels).permute(0, 2, 3, 1) / 2 + 0.5
-        sheet = contact_sheet(pictures, columns=columns)
-        write_picture(sheet.quantize(128, dither=0) if file == "colours.png" else sheet, MODELS / file)
+    sheet("samples.png", sample_labels(1), 8)
+    sheet("colours.webp", torch.tensor([(c, k, 0, 0, -1) for c in range(SIZES[0]) for k in range(SIZES[1])]), SIZES[1])
     scores = json.loads((MODELS / "scores.json").read_text(encoding="utf-8"))
     write_bytes(MODELS / "README.md", card(scores, history).encode())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..distillation.recipe import RECIPES, Recipe
 from ..slugs import slug
-from .export import mesh_or_none
+from .export import mesh_or_none, turned
 from .flags import add_fields, given
 from .learned import describe_first, teach, words_of
 from .models import add_engine, add_model, add_threads, engine_of, note_strange_words, on_threads, prior_of
@@ -169,7 +169,6 @@ def finish(run: "Dream", folder: Path) -> None:
     """Turntable and mesh of a finished dream; one in latents gets its colours first, which are kept beside them."""
     from tqdm import tqdm
 
-    from ..radiance.cameras import turntable
     from ..viewing.report import write_report
 
     if run.recipe.space == "latents":
@@ -177,7 +176,7 @@ def finish(run: "Dream", folder: Path) -> None:
             volume = run.finish(folder, lambda step: bar.update())
     else:
         volume = run.finish(folder)
-    for path in write_report(folder, volume.pictures(turntable(60), 128), mesh_or_none(volume)):
+    for path in write_report(folder, turned(volume), mesh_or_none(volume)):
         print(path)
 
 

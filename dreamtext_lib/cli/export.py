@@ -2,6 +2,8 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +11,12 @@ from .names import new_file
 
 if TYPE_CHECKING:
     import trimesh
+    from torch import Tensor
 
     from ..radiance.volume import Volume
 
 MOST = 1024  # samples a side: a billion points
+AROUND = 60  # views in a turntable
 
 
 def flags(parser: ArgumentParser) -> None:
@@ -45,3 +49,20 @@ def mesh_or_none(volume: "Volume", resolution: int = 96) -> "trimesh.Trimesh | N
     except ValueError as error:
         print(f"dreamtext: no mesh: {error}", file=sys.stderr)
         return None
+
+
+def turned(volume: "Volume") -> "Tensor":
+    """One turn around a volume, (AROUND, 128, 128, 3) in 0..1, with a bar, since it takes some seconds."""
+    from ..radiance.cameras import turntable
+
+    with counted(AROUND) as drawn:
+        return volume.pictures(turntable(AROUND).around(*volume.world), 128, drawn=drawn)
+
+
+@contextmanager
+def counted(views: int) -> "Iterator[Callable[[], object]]":
+    """A bar over so many views; what it yields is to be called after each."""
+    from tqdm import tqdm
+
+    with tqdm(total=views, desc="views", unit="view", dynamic_ncols=True) as bar:
+        yield bar.update

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .export import mesh_or_none
+from .export import mesh_or_none, turned
 from .flags import add_fields, given
 from .names import RUNS, new_folder, seed
 
@@ -116,12 +116,10 @@ def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:
     import numpy as np
 
     from ..evaluation.images import psnr, ssim
-    from ..radiance.cameras import turntable
     from ..runs import write_json
     from ..viewing.report import write_report
 
-    turn = run.volume.pictures(turntable(60).around(*run.volume.world), 128)
-    for path in write_report(folder, turn, mesh_or_none(run.volume)):
+    for path in write_report(folder, turned(run.volume), mesh_or_none(run.volume)):
         print(path)
     scores = {}
     views, true = run.views(held_out), held_out.pictures(run.recipe.pictures.background)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from .failures import explain
@@ -61,6 +62,13 @@ def installed() -> str:
         return "of a source folder that is not installed"
 
 
+def flags_without_value(argv: Sequence[str]) -> list[str]:
+    """The flags whose value is an empty text, as a shell makes of a variable that is not set: --out "$FOLDER"."""
+    given = argv[: argv.index("--")] if "--" in argv else argv
+    alone = [flag for flag, value in pairwise(given) if flag.startswith("--") and value == ""]
+    return alone + [flag[:-1] for flag in given if flag.startswith("--") and flag.find("=") == len(flag) - 1]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; whatever goes wrong ends in one sentence and a status that is not 0.
 
@@ -73,6 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             top = parser(argv)
+            for flag in flags_without_value(argv):
+                top.error(f"nothing stands after {flag}; give it a value, or leave it out")
             arguments, strange = top.parse_known_args(argv)
             if strange:
                 top.prog = f"dreamtext {arguments.command}"  # whose help lists what it takes

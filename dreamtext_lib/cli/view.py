@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from .export import mesh_or_none
+from .export import counted, mesh_or_none
 from .names import new_file
 
 
@@ -27,9 +27,11 @@ def run(a: Namespace) -> int:
 
     volume, title, text = finished(a.run)
     if a.page:
-        from ..viewing.page import around, write_page
+        from ..viewing.page import COUNT, ELEVATIONS, around, write_page
 
-        write_page(*around(volume), a.page, title, text)
+        with counted(COUNT * len(ELEVATIONS)) as drawn:
+            frames = around(volume, drawn=drawn)
+        write_page(*frames, a.page, title, text)
         print(a.page)
         return 0
     from ..viewing.server import serve

@@ -1,6 +1,6 @@
 """What is looked at: a field, where it is worth asking, and the ball of the world that holds it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -100,14 +100,19 @@ class Volume:
         seen = self.see(origins, directions)
         return composite(seen.rgb, seen.opacity, background).view(height, -1, 3).clamp(0, 1)
 
-    def pictures(self, cameras: Cameras, size: int = 64, background: float = 0.9) -> Tensor:
-        """Pictures (N, S, S, 3) in 0..1 over a grey wall, from cameras in the world's units.
+    def pictures(
+        self, cameras: Cameras, size: int = 64, background: float = 0.9, drawn: Callable[[], object] = lambda: None
+    ) -> Tensor:
+        """Pictures (N, S, S, 3) in 0..1 over a grey wall, from cameras in the world's units; `drawn` after each.
 
         Cameras that should count in radii of the ball wherever it is, such as a turntable, are put there by
         `cameras.around(*volume.world)`.
         """
         inside = cameras.within(torch.tensor(self.world.centre), self.world.scale).sized(size)
-        seen = [self.picture(*(v[0] for v in rays(camera)), size, background) for camera in inside]
+        seen = []
+        for camera in inside:
+            seen.append(self.picture(*(v[0] for v in rays(camera)), size, background))
+            drawn()
         return torch.stack(seen)
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from ..runs import write_bytes
 from .pictures import pixels
 
 ELEVATIONS = [-15, 15, 45, 75]  # degrees
+COUNT = 24  # views around, at each
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
@@ -65,10 +67,12 @@ show();
 """
 
 
-def around(volume: Volume, count: int = 24, size: int = 160) -> tuple[Tensor, list[int]]:
-    """Turns at several elevations, (E, count, S, S, 3), and the elevations."""
-    turns = [volume.pictures(turntable(count, elevation=e).around(*volume.world), size) for e in ELEVATIONS]
-    return torch.stack(turns), ELEVATIONS
+def around(
+    volume: Volume, count: int = COUNT, size: int = 160, drawn: Callable[[], object] = lambda: None
+) -> tuple[Tensor, list[int]]:
+    """Turns at several elevations, (E, count, S, S, 3), and the elevations; `drawn` is called after each picture."""
+    cameras = [turntable(count, elevation=e).around(*volume.world) for e in ELEVATIONS]
+    return torch.stack([volume.pictures(c, size, drawn=drawn) for c in cameras]), ELEVATIONS
 
 
 def write_page(frames: Tensor, elevations: list[int], path: Path, title: str, text: str = "") -> None:

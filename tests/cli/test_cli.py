@@ -107,6 +107,8 @@ def test_sample_draws_a_sheet(tmp_path, capsys):
         (["dream", "a mug", "--size", "big"], "--size: invalid int value: 'big'"),
         (["dream", "a mug", "--recipe", "magic"], "invalid choice: 'magic'"),
         (["dream", "a mug", "--colour", "red"], "it does not know --colour red; see 'dreamtext dream --help'"),
+        (["dream", "a mug", "--model", ""], "nothing stands after --model; give it a value, or leave it out"),
+        (["dream", "a mug", "--out="], "nothing stands after --out"),
         (["dream", "\u200b"], "prompt is empty"),
         (["dream", "a \x1b[31m mug"], "holds a control code of a terminal"),
         (["dream", "a mug", "--guidance", "-inf"], "guidance is -inf"),

@@ -162,7 +162,8 @@ def test_a_run_is_seen_when_its_capture_is_gone_but_goes_on_with_it_alone(finish
 def test_the_page_holds_what_it_shows_and_escapes_text(finished, tmp_path, capsys):
     from dreamtext_lib.viewing.page import write_page
 
-    status, out, _ = run(capsys, "view", finished, "--page", tmp_path / "page.html")
+    status, out, err = run(capsys, "view", finished, "--page", tmp_path / "page.html")
+    assert "96/96" in err  # a bar, view by view
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert status == 0 and "page.html" in out
     assert "http" not in page and page.count("UklGR") == 96  # WebP in base64
