@@ -120,7 +120,7 @@ class Regular(Settings):
 
     opacity_weight: Weight = 0.02  # of the mean of sqrt(opacity^2 + 0.01) (4.3.4)
     entropy_weight: Weight = 0.05  # of the mean entropy of opacity, in nats; rises linearly from 0 to this
-    manifold_weight: Weight = 10.0  # of the mean squared gap between a view and its reconstruction (ours)
+    manifold_weight: Weight = 0.0  # of the mean squared gap between a view and its reconstruction (ours)
     orientation_weight: Weight = 0.0  # of the mean of A max(0, n . d)^2 in shaded views: surfaces face the camera
     photo_weight: Weight = 0.0  # of the mean squared gap to a photograph from its camera (RealFusion)
     mask_weight: Weight = 0.0  # of the mean squared gap between opacity and the photograph's outline (RealFusion)
@@ -167,7 +167,7 @@ TOY_BASE = Recipe().with_fields(size=32, guidance=5.0, steps=500)
 TOY_FITFUSION = Recipe().with_fields(size=64, guidance=10.0, steps=1000)
 # Latents first, colours in the end: the quick one. One ray a latent, so `size` is that of the tiny U-Net. Nothing holds
 # latents to those of pictures, so less guidance is better: at 10 the roofs of castles turned into greens of no render.
-TOY_LATENT = Recipe().with_fields(space="latents", size=16, guidance=5.0, steps=1000, manifold_weight=0.0)
+TOY_LATENT = Recipe().with_fields(space="latents", size=16, guidance=5.0, steps=1000)
 # One view is held near a photograph (`--photo`), and the noun should have learned it. Both weights were found on three
 # images for development: experiments/sweeps/photo_weights.toml.
 TOY_REALFUSION = TOY_LATENT.with_fields(photo_weight=1.0, mask_weight=1.0)
@@ -205,7 +205,6 @@ FULL_BASE = Recipe(
         opacity_weight=0.0,
         entropy_weight=1e-4 * PER_ENTRY / log(2),  # the code's 1e-4, of an entropy in bits beside a sum
         orientation_weight=1e-2 * PER_ENTRY,  # the code's 1e-2, beside a sum
-        manifold_weight=0.0,
     ),
 )
 FULL_FITFUSION = FULL_BASE.with_fields(guidance=1000.0, size=256, steps=20_000)
