@@ -36,17 +36,21 @@ def dots(axis: Axes, lines: Sequence[Line], recipes: Mapping[str, str], name: st
     """Draw every run of some recipes as a dot, and beside them their mean with its 95 % interval.
 
     recipes: name -> what is written below its column. A prompt has a colour and a mark of its own, and its seeds stand
-    side by side. Raises ValueError for a recipe or a number that the table has not.
+    side by side; the mark of an empty run is hollow. Raises ValueError for a recipe or a number that the table has not.
     """
     for place, recipe in enumerate(recipes):
         found = column(lines, recipe, name)
+        empty = column(lines, recipe, "empty") if "empty" in lines[0] else {}
         prompts = list(dict.fromkeys(prompt for prompt, _ in found))
         for i, prompt in enumerate(prompts):
-            values = [value for (p, _), value in found.items() if p == prompt]
+            values, gone = np.array([(v, empty.get(pair, 0)) for pair, v in found.items() if pair[0] == prompt]).T
             x = place + (np.arange(len(values)) + i * len(values)) / max(1, len(found)) * 0.5 - 0.35
             colour = list(COLOURS.values())[i % len(COLOURS)]
-            look = {"s": 15, "alpha": 0.8, "linewidths": 0, "color": colour, "marker": MARKS[i % len(MARKS)]}
-            axis.scatter(x, values, **look, label=prompt if place == 0 else None)
+            look = {"s": 15, "alpha": 0.8, "color": colour, "marker": MARKS[i % len(MARKS)]}
+            there = gone == 0
+            axis.scatter(x[there], values[there], **look, linewidths=0, label=prompt if place == 0 else None)
+            if not there.all():
+                axis.scatter(x[~there], values[~there], **look, linewidths=0.8, facecolors="none")
         mean = interval(list(found.values()))
         ends = [[mean.mean - mean.low], [mean.high - mean.mean]]
         axis.errorbar(place + 0.3, mean.mean, ends, fmt="_", color=INK, capsize=3, markersize=9)

@@ -71,6 +71,12 @@ def test_every_run_is_a_dot_and_the_mean_has_its_interval(sweep, monkeypatch):
     assert heights == pytest.approx([0.5, 0.5, 0.6, 0.6])
     assert [text.get_text() for text in axis.get_xticklabels()] == ["plain", "learned"]
     plt.close(figure)
+    lines = [line | {"empty": str(line["image"] == "mug")} for line in lines]
+    figure, axis = plt.subplots()
+    evidence.dots(axis, lines, {"plain-words": "plain"}, "class_share", legend=True)
+    hollow = [len(points.get_offsets()) for points in axis.collections if not len(points.get_facecolors())]
+    assert 2 in hollow and [t.get_text() for t in axis.get_legend().get_texts()] == ["mug", "castle 1"]
+    plt.close(figure)
     (row,) = evidence.effects(lines, [("words that learn", "plain-words", "dreamtext")], {"class_share": "+.2f"})
     assert row == ["words that learn", "+0.25 (+0.25 to +0.25) *"]
     with pytest.raises(ValueError, match="no table 'other'"):
