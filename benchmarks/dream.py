@@ -4,8 +4,8 @@ Run it with `python -m benchmarks.dream` (about two minutes on two idle cores). 
 so that all of it sees the same weather; what counts are the ratios. `--out` keeps the numbers as JSON.
 
 The networks' own time is measured alone, on tensors of the same shapes and in the same run: the U-Net's two answers,
-and for a field of colours the encoder with its way back, and the decoder of the manifold term. What is left of a
-step is ours: cameras, rays, samples, the field and its way back, regularisers, optimiser.
+and for a field of colours the encoder with its way back, and the decoder where a recipe has the manifold term. What is
+left of a step is ours: cameras, rays, samples, the field and its way back, regularisers, optimiser.
 """
 
 import argparse
