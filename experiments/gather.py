@@ -8,14 +8,16 @@ book/measured/NAME/RECIPE.webp   a row for each prompt, first seed: twelve views
 book/measured/NAME/fronts.webp   a row for each recipe: the front of every prompt and seed
 book/measured/NAME/images.webp   the same, of the images that the model drew first, where runs went through one
 
-Seconds are left out: the runs of a sweep share their machine, so their times say little about a recipe.
+Seconds are left out: the runs of a sweep share their machine, so their times say little about a recipe. With `--keep`,
+jobs that the book has and the folder lacks stay as the book has them: for a sweep that was run in parts.
 """
 
+import csv
 import hashlib
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,8 @@ from dreamtext_lib.viewing.pictures import pixels, write_picture
 MEASURED = Path("book/measured")
 VIEWS, SIZE, SMALL = 12, 64, 48  # views of a turn; pixels of a view, and of one on a sheet
 
-Done = dict[tuple[str, str, int], tuple[Path, dict[str, Any]]]  # recipe, subject, seed -> its folder and its row
+Key = tuple[str, str, int]  # recipe, subject, seed
+Done = dict[Key, tuple[Path, dict[str, Any]]]  # the folder and the row of a job
 
 
 def done(folder: Path) -> Done:
@@ -47,13 +50,22 @@ def done(folder: Path) -> Done:
     }
 
 
-def lines(rows: Done, about: str) -> list[dict[str, Any]]:
-    """One line a job, all with the same columns."""
-    names = dict.fromkeys(name for _, row in rows.values() for name in row if not name.endswith("seconds"))
-    return [
-        {"recipe": recipe, about: subject, "seed": seed} | {name: row.get(name) for name in names}
-        for (recipe, subject, seed), (_, row) in rows.items()
-    ]
+def lines(rows: Done, about: str, kept: Mapping[Key, Mapping[str, Any]] = {}) -> dict[Key, dict[str, Any]]:
+    """One line a job, all with the same columns; kept: lines of further jobs, as a table has them."""
+    found = [row for _, row in rows.values()] + [dict(list(line.items())[3:]) for line in kept.values()]
+    names = dict.fromkeys(name for row in found for name in row if not name.endswith("seconds"))
+    return {
+        (recipe, subject, seed): {"recipe": recipe, about: subject, "seed": seed} | {n: row.get(n) for n in names}
+        for (recipe, subject, seed), row in zip([*rows, *kept], found)
+    }
+
+
+def table(path: Path, about: str) -> dict[Key, dict[str, str]]:
+    """The lines of a table that was written before; none if there is no such table."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        return {(line["recipe"], line[about], int(line["seed"])): line for line in csv.DictReader(file)}
 
 
 def turn(run: Path) -> np.ndarray:
@@ -106,12 +118,20 @@ def views(
     home: Path,
     *,
     places: Mapping[str, int],
+    kept: Collection[Key] = (),
 ) -> None:
-    """Write a sheet of each of the named places, and into the index what stands on it."""
+    """Write a sheet of each of the named places, and into the index what stands on it.
+
+    kept: jobs that are not among the rows, and whose pictures stay as the sheet has them.
+    """
     index = json.loads((home / "index.json").read_text(encoding="utf-8"))
     keys = [(subject, seed) for subject in subjects for seed in seeds]
     for name, place in places.items():
         found = {r: {key: view(rows[r, *key][0], place) for key in keys if (r, *key) in rows} for r in recipes}
+        if kept and name in index:
+            before = stood(home / f"{name}.webp", index[name])
+            for recipe, *key in sorted(kept & before.keys()):
+                found[recipe][tuple(key)] = before[recipe, *key]
         found = {r: seen for r, seen in found.items() if any(seen.values())}
         if not found:
             continue
@@ -125,10 +145,24 @@ def views(
     write_json(home / "index.json", index)
 
 
-def gather(folder: Path, file: Path, measured: Path = MEASURED, *, looks: bool = True) -> Mapping[str, int]:
-    """Write the table of a sweep, and its pictures if `looks`; how many jobs of each recipe were there.
+def stood(path: Path, index: Mapping[str, Sequence[Any]]) -> dict[Key, Image.Image]:
+    """The pictures on a sheet that was written before."""
+    keys = [(subject, seed) for subject in index["subjects"] for seed in index["seeds"]]
+    with Image.open(path) as file:
+        sheet = file.convert("RGB")
+    return {
+        (recipe, *key): sheet.crop((x * SMALL, y * SMALL, (x + 1) * SMALL, (y + 1) * SMALL))
+        for y, recipe in enumerate(index["recipes"])
+        for x, key in enumerate(keys)
+    }
 
-    Raises ValueError if none was.
+
+def gather(
+    folder: Path, file: Path, measured: Path = MEASURED, *, looks: bool = True, keep: bool = False
+) -> Mapping[str, int]:
+    """Write the table of a sweep, and its pictures if `looks`; how many jobs of each recipe it has.
+
+    keep: jobs that stand in the table and not in the folder stay there. Raises ValueError if the folder has none.
     """
     experiment = read_experiment(file)
     rows = done(folder)
@@ -137,21 +171,27 @@ def gather(folder: Path, file: Path, measured: Path = MEASURED, *, looks: bool =
     if not rows:
         raise ValueError(f"'{folder}' holds no finished job of '{experiment.name}'")
     measured.mkdir(parents=True, exist_ok=True)
-    write_csv(lines(rows, experiment.about), measured / f"{experiment.name}.csv")
-    recipes = [r for r in experiment.recipes if any(key[0] == r for key in rows)]
+    there = table(measured / f"{experiment.name}.csv", experiment.about) if keep else {}
+    kept = {key: there[key] for key in order if key in there and key not in rows}
+    found = lines(rows, experiment.about, kept)
+    write_csv([found[key] for key in order if key in found], measured / f"{experiment.name}.csv")
+    recipes = [r for r in experiment.recipes if any(key[0] == r for key in found)]
     if looks:
         about = rows, recipes, experiment.subjects, experiment.seeds, measured / experiment.name
         turns(*about)
-        views(*about, places={"fronts": -4} | ({"images": -5} if experiment.kind == "sample" else {}))
-    return {r: sum(key[0] == r for key in rows) for r in recipes}
+        views(*about, places={"fronts": -4} | ({"images": -5} if experiment.kind == "sample" else {}), kept=set(kept))
+    return {r: sum(key[0] == r for key in found) for r in recipes}
 
 
 def main() -> None:
     """Take the named folders in; the file of each is experiments/sweeps/NAME.toml."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", type=Path, nargs="+")
-    for folder in parser.parse_args().folders:
-        for recipe, count in gather(folder, Path("experiments/sweeps") / f"{folder.name}.toml").items():
+    parser.add_argument("--keep", action="store_true", help="let jobs stay that the book has and the folder lacks")
+    args = parser.parse_args()
+    for folder in args.folders:
+        file = Path("experiments/sweeps") / f"{folder.name}.toml"
+        for recipe, count in gather(folder, file, keep=args.keep).items():
             print(f"{folder.name}: {recipe}: {count}")
 
 

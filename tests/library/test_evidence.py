@@ -1,6 +1,7 @@
 """What sweeps measured, gathered into the book and shown in a chapter."""
 
 import json
+import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -119,6 +120,31 @@ def test_fronts_and_first_images_are_cut_from_what_jobs_left(sweep, monkeypatch)
     assert fronts["plain-words"].mean() == pytest.approx(100, abs=3)
     assert fronts["dreamtext"].mean() == pytest.approx(50, abs=3)
     assert list(images) == ["dreamtext"] and images["dreamtext"].mean() == pytest.approx(200, abs=3)
+
+
+def test_jobs_that_the_book_has_and_the_folder_lacks_stay(sweep, monkeypatch):
+    monkeypatch.setattr(gathering, "turn", lambda run: np.zeros((64, 12 * 64, 3), np.uint8))
+    for home in sweep.glob("trial/*/*"):
+        tiles = [np.full((64, 64, 3), 0.4 if home.parent.name == "dreamtext" else 0.8)] * 4
+        write_picture(contact_sheet(tiles, columns=4), home / "views.webp")
+    about = sweep / "trial", sweep / "trial.toml", sweep
+    gather(*about)
+    monkeypatch.setattr(evidence, "MEASURED", sweep)
+    table, fronts = (sweep / "trial.csv").read_text(encoding="utf-8"), evidence.fronts("trial")
+    shutil.rmtree(sweep / "trial" / "dreamtext")
+    shutil.rmtree(sweep / "trial" / "plain-words" / "1-0")
+    index = read_index(sweep)
+    assert gather(*about, keep=True) == {"plain-words": 4, "dreamtext": 4}
+    assert (sweep / "trial.csv").read_text(encoding="utf-8") == table
+    assert read_index(sweep)["fronts"] == index["fronts"]
+    again = evidence.fronts("trial")
+    assert list(again) == ["plain-words", "dreamtext"]
+    assert all(np.abs(again[name].astype(int) - fronts[name]).max() < 6 for name in again)
+    assert gather(*about) == {"plain-words": 3}
+
+
+def read_index(sweep):
+    return json.loads((sweep / "trial" / "index.json").read_text(encoding="utf-8"))
 
 
 def test_turns_of_jobs_that_were_done_again_are_made_again(sweep, monkeypatch):
