@@ -124,8 +124,7 @@ The thesis makes claims that rest on looking at a few pictures. Here each that w
 numbers that the run printed, and a verdict: *holds*, *does not hold*, or *unclear at this scale*. The scale is that of
 the tiny models, of 64 pixels and fourteen things; a claim that fails here may hold at full size, and the other way
 round. No setting was tuned until a claim agreed. A ± is a standard deviation over seeds; two numbers in brackets are
-the ends of a 95 % interval over pairs. Numbers that are left out, such as C11, belong to claims whose runs are still to
-come.
+the ends of a 95 % interval over pairs.
 """
 
 

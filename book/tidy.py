@@ -1,18 +1,21 @@
 """Takes progress bars and libraries' notes out of executed notebooks: `python -m book.tidy NOTEBOOK...`."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from dreamtext_lib.runs import write_bytes
 
+BAR = re.compile(r"\d+%\|.*/s")  # what tqdm says of itself, also where it is a widget
+
 
 def tidied(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Outputs without stderr; what a cell printed in several pieces is one."""
+    """Outputs without stderr and bars; what a cell printed in several pieces is one."""
     kept: list[dict[str, Any]] = []
     for output in outputs:
-        if output.get("name") == "stderr":
+        if output.get("name") == "stderr" or BAR.search("".join(output.get("data", {}).get("text/plain", ""))):
             continue
         if output["output_type"] == "stream" and kept and kept[-1]["output_type"] == "stream":
             whole = "".join(kept[-1]["text"]) + "".join(output["text"])

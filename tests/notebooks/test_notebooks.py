@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import nbformat
@@ -37,12 +38,22 @@ def test_a_notebook_is_committed_as_it_ran(path):
     assert path.stat().st_size < 3e6
 
 
+@pytest.mark.parametrize("path", SEEN)
+def test_what_a_chapter_shows_is_of_one_run(path):
+    stamps = [c.metadata.get("execution", {}).get("iopub.execute_input") for c in cells(path)]
+    stamps = [stamp for stamp in stamps if stamp]  # a cell that was split afterwards has none
+    assert len(stamps) > 0.8 * len(cells(path)), "nobody can tell when it ran: execute all of it by nbconvert"
+    began, ended = (datetime.fromisoformat(of(stamps).replace("Z", "+00:00")) for of in (min, max))
+    assert ended - began < timedelta(minutes=10)
+
+
 def test_bars_are_taken_out_and_what_is_printed_in_pieces_is_one():
     def said(text, name="stdout"):
         return {"name": name, "output_type": "stream", "text": [text]}
 
     picture = {"output_type": "display_data", "data": {}, "metadata": {}}
-    found = tidied([said("1\n"), said("50%", "stderr"), said("2\n"), picture, said("3\n")])
+    bar = {**picture, "data": {"text/plain": ["Loading: 60%|######    | 3/5 [00:00<?, ?it/s]"]}}
+    found = tidied([said("1\n"), said("50%", "stderr"), bar, said("2\n"), picture, said("3\n")])
     assert found == [{**said(""), "text": ["1\n", "2\n"]}, picture, said("3\n")]
 
 
