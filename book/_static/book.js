@@ -23,10 +23,40 @@
     }
   }
 
+  /* Displayed formulas that are wider than their box become smaller, down to LEAST; what is wider still can be scrolled.
+     Their width follows their size not quite in proportion, hence three rounds; each measures first and writes then. */
+  const LEAST = 0.57;
+  function fit() {
+    let wide = [...document.querySelectorAll('.bd-content div.math > mjx-container[display="true"]')]
+      .map((formula) => ({ formula, box: formula.parentElement, share: 1 }));
+    for (const { formula } of wide) {
+      formula.dataset.size ??= formula.style.fontSize || "100%"; /* MathJax's own */
+      formula.style.fontSize = formula.dataset.size;
+    }
+    for (let round = 0; round < 3; round++) {
+      wide = wide.filter(({ box, share }) => share > LEAST && box.scrollWidth > box.clientWidth + 1);
+      wide.forEach((one) => (one.share = Math.max(LEAST, (one.share * one.box.clientWidth) / (one.box.scrollWidth + 2))));
+      wide.forEach(({ formula, share }) => {
+        formula.style.fontSize = `calc(${formula.dataset.size} * ${share.toFixed(4)})`;
+      });
+    }
+  }
+
+  function fitAll() {
+    fit();
+    widen();
+  }
+
   addEventListener("load", async () => {
     await window.MathJax?.startup?.promise;
-    widen();
-    addEventListener("resize", widen);
+    const text = document.querySelector(".bd-article");
+    let width = 0; /* of the text; side columns come and go a moment after the window has changed */
+    if (text) new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width !== width) {
+        width = contentRect.width;
+        fitAll();
+      }
+    }).observe(text);
     const observer = new ResizeObserver((entries) => entries.forEach((entry) => mark(entry.target)));
     document.querySelectorAll(BOXES).forEach((box) => observer.observe(box)); /* tells each once, and when it changes */
   });

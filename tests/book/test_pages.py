@@ -45,6 +45,12 @@ CUT = """() => [...document.querySelectorAll('mjx-container[display="true"]')].f
   return lost > 1 ? [[formula.textContent.slice(0, 40), Math.round(lost)]] : [];
 })"""
 
+# Displayed formulas that have to be scrolled although they are more than 0.58 of their usual size.
+LARGE = """() => [...document.querySelectorAll('div.math > mjx-container[display="true"]')].filter((formula) => {
+  const box = formula.parentElement, own = parseFloat(getComputedStyle(formula).fontSize);
+  return box.scrollWidth > box.clientWidth + 1 && own > 0.58 * 1.273 * parseFloat(getComputedStyle(box).fontSize);
+}).map((formula) => formula.textContent.slice(0, 40))"""
+
 # Inline formulas that stick out of the page and of every box that scrolls; code that has to be scrolled sideways.
 STICKS_OUT = """() => [...document.querySelectorAll('mjx-container:not([display])')].filter((formula) => {
   for (let box = formula; box !== document.body; box = box.parentElement)
@@ -284,6 +290,7 @@ def test_a_page_of_ours_is_light_whole_and_open_to_all(page, book, name):
     for width in (390, 1200):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(f"!({KEYLESS})().length", timeout=10_000)  # what scrolls can be scrolled by keys
+        page.wait_for_function(f"!({LARGE})().length", timeout=10_000)  # those that could be smaller are not scrolled
         assert not page.evaluate(STICKS_OUT), f"inline formulas cut off at {width} pixels"
         assert not page.evaluate(SIDEWAYS), f"code to be scrolled sideways at {width} pixels"
         wide = page.evaluate("document.documentElement.scrollWidth")
