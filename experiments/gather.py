@@ -12,7 +12,6 @@ Seconds are left out: the runs of a sweep share their machine, so their times sa
 jobs that the book has and the folder lacks stay as the book has them: for a sweep that was run in parts.
 """
 
-import csv
 import hashlib
 import json
 import sys
@@ -26,6 +25,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from dreamtext_lib.cli.finished import finished
+from dreamtext_lib.evaluation.effect import read_table
 from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.runs import write_json
 from dreamtext_lib.sweep.compare import jobs_in
@@ -62,10 +62,8 @@ def lines(rows: Done, about: str, kept: Mapping[Key, Mapping[str, Any]] = {}) ->
 
 def table(path: Path, about: str) -> dict[Key, dict[str, str]]:
     """The lines of a table that was written before; none if there is no such table."""
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {(line["recipe"], line[about], int(line["seed"])): line for line in csv.DictReader(file)}
+    found = read_table(path) if path.exists() else []
+    return {(line["recipe"], line[about], int(line["seed"])): line for line in found}
 
 
 def turn(run: Path) -> np.ndarray:
