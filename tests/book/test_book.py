@@ -46,6 +46,14 @@ def test_the_vendored_script_is_in_the_book(book):
     assert "vendor/mathjax/tex-mml-chtml.js" in (book / "book" / "notation.html").read_text(encoding="utf-8")
 
 
+def test_the_first_page_has_every_chapter_once_on_the_walk_around_a_step(book):
+    text = (book / "book" / "intro.html").read_text(encoding="utf-8")
+    walk = text[text.index('class="walk') : text.index("What you will build<")]
+    named = re.findall(r'href="\.\./notebooks/(\d\d_\w+)\.html"', walk)
+    chapters = [page.split("/")[1] for page in pages_of_the_toc() if page.startswith("notebooks/")]
+    assert sorted(named) == sorted(chapters)[1:]  # the quickstart is the mesh above
+
+
 def test_make_book_leaves_the_committed_notebook_alone():
     sys.path.insert(0, str(ROOT / "book"))
     try:

@@ -224,6 +224,16 @@ def test_the_mesh_is_drawn_and_turns(page, site, tmp_path, renderer):
     assert not page.troubles
 
 
+def test_the_first_page_has_a_film_and_the_mesh_of_the_quickstart_to_turn(page, book, tmp_path):
+    page.goto((book / "book" / "intro.html").as_uri())
+    canvas = page.locator(".hero canvas[aria-label^='A mesh of a red castle']")
+    canvas.wait_for(timeout=30_000)
+    page.wait_for_timeout(800)
+    seen = shot(canvas, tmp_path / "a.png")
+    assert (np.ptp(seen, axis=-1) > 40).mean() > 0.1  # a part of it has a colour, the ground has none
+    assert page.locator(".hero .film-button").count() == 1 and not page.troubles
+
+
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_a_mesh_turns_by_itself_unless_less_motion_was_asked_for(page, site, tmp_path, motion):
     page.emulate_media(reduced_motion=motion)
