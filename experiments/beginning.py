@@ -48,8 +48,10 @@ def main() -> None:
             place = moments.index(record.step)
             frames.append(titled(dream.pictures(cameras[place : place + 1])[0], f"step {record.step}"))
     turn = dream.colours().pictures(turntable(TURN), SIDE)
-    write_webp(np.stack([*frames, *(titled(frame, "in its colours") for frame in turn)]), PLACE, FPS)
-    print(f"{PLACE}: {len(frames) + TURN} frames, {PLACE.stat().st_size / 1000:.0f} kB")
+    after = [titled(frame, "in its colours") for frame in turn]
+    # the end comes first, where the turn has led back to it: it is what stands still on paper
+    write_webp(np.stack([after[0], *frames, *after]), PLACE, FPS)
+    print(f"{PLACE}: {len(frames) + TURN + 1} frames, {PLACE.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def test_each_page_of_the_contents_exists(book, page):
     text = (book / f"{page}.html").read_text(encoding="utf-8")
     assert len(text) > 5000 and "<h1>" in text
     assert not re.search(r"<p>[^<]*\$\$", text), "a formula was not recognised"
-    assert not re.search(r"(```+|:::+)\{[\w:-]+\}", re.sub(r"<pre.*?</pre>", "", text, flags=re.S)), "a directive was not"
+    assert not re.search(r"(```+|:::+)\{[\w:-]+\}", re.sub(r"<pre.*?</pre>", "", text, flags=re.S)), (
+        "a directive was not"
+    )
 
 
 def test_no_page_asks_the_network_for_anything(book):
@@ -49,7 +51,8 @@ def test_the_vendored_script_is_in_the_book(book):
 
 def test_the_first_page_has_every_chapter_once_on_the_walk_around_a_step(book):
     text = (book / "book" / "intro.html").read_text(encoding="utf-8")
-    walk = text[text.index('class="walk') : text.index("What you will build<")]
+    start = text.index('class="walk')
+    walk = text[start : text.index("What you will build<", start)]
     named = re.findall(r'href="\.\./notebooks/(\d\d_\w+)\.html"', walk)
     chapters = [page.split("/")[1] for page in pages_of_the_toc() if page.startswith("notebooks/")]
     assert sorted(named) == sorted(chapters)[1:]  # the quickstart is the mesh above
