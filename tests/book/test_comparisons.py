@@ -11,6 +11,7 @@ from PIL import Image
 
 from dreamtext_lib.lessons import evidence
 from dreamtext_lib.lessons.evidence import MEASURED, measured
+from experiments import sheet
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book"))
@@ -54,3 +55,12 @@ def test_pages_are_written_light_and_all_links_to_them_lead_somewhere(book):
     assert set(pages) == {f"{name}.html" for name in HERE} and max(pages.values()) < 4e6
     texts = [path.read_text(encoding="utf-8") for path in book.rglob("*.html")]
     assert {name for text in texts for name in re.findall(r'href="[^"]*_static/compare/([^"]+)"', text)} == set(pages)
+
+
+def test_the_contact_sheet_on_the_page_is_that_of_the_table(book):
+    lines = measured("sheet")
+    index = json.loads((MEASURED / "sheet" / "index.json").read_text(encoding="utf-8"))["fronts"]
+    assert (ROOT / sheet.PAGE).read_text(encoding="utf-8") == f"{sheet.means(lines)}\n{sheet.grid(lines, index)}"
+    assert (ROOT / sheet.STATIC).read_bytes() == (MEASURED / "sheet" / "fronts.webp").read_bytes()
+    page = (book / "book" / "gallery.html").read_text(encoding="utf-8")
+    assert page.count('<span role="img"') == len(lines) == 14 * 3 * 3
