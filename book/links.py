@@ -17,7 +17,8 @@ from docutils import nodes
 NUMBER, TAG = re.compile(r"\((\d\.\d{1,2})\)"), re.compile(r"\\tag\{(\d\.\d{1,2})\}")
 LEDGER, GLOSSARY = "book/equations", "book/glossary"
 EQUATIONS = Path(__file__).with_name("equations.yml")
-VERBS = ("judge", "score")  # what looks like their plural is more often what someone does
+VERBS = ("judge", "score")  # what someone does, as often as a thing, and what looks like their plural nearly always
+THING = re.compile(r"(?:\b(?:an?|the|this|that|its|our|each|same|of|own|no)|['\u2019]s)\s+$", re.I)  # before a thing
 PLAIN = (nodes.paragraph, nodes.entry, nodes.caption, nodes.emphasis, nodes.strong, nodes.term, nodes.inline)
 CLOSED = (nodes.reference, nodes.title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 
@@ -81,7 +82,7 @@ def link(app: Any, doctree: nodes.document, page: str) -> None:
 
     def once(match: re.Match) -> nodes.reference | None:
         word = next((w for w in words if same(w, match[0])), None)
-        if word is None or word in met:
+        if word is None or word in met or (word in VERBS and not THING.search(match.string[: match.start()])):
             return None
         met.add(word)
         return to(app, page, GLOSSARY, words[word][0], match[0], "term", words[word][1])

@@ -14,7 +14,7 @@ import numpy as np
 
 from dreamtext_lib.lessons.evidence import MEASURED, measured
 
-SIDE = 56  # pixels of a picture on the page
+SIDE = 72  # pixels of a picture on the page
 TITLES = {"latent": "the usual recipe", "fitfusion": "FitFusion", "stable-dreamfusion": "the base"}
 STATIC, PAGE = Path("book/_static/sheet.webp"), Path("book/sheet_table.md")
 
@@ -39,9 +39,10 @@ def grid(lines: Sequence[Mapping[str, str]], index: Mapping[str, Sequence[Any]])
                 named, side = (float(line[key]) for key in ("class_share", "view_share"))
                 words = f"{prompt}, {TITLES[recipe]}, seed {seed}, from the front"
                 place = f"background-position:-{SIDE * (i * len(seeds) + k)}px -{SIDE * y}px"
+                lost = "" if line["recognised"] == "True" else ' class="lost"'
                 figures.append(
-                    f'<figure><span role="img" aria-label="{words}" style="{size};{place}"></span>'
-                    f"<figcaption>{named:.0%}<br>{side:.0%}</figcaption></figure>"
+                    f'<figure{lost}><span role="img" aria-label="{words}" style="{size};{place}"></span>'
+                    f"<figcaption>class {named:.0%}<br>side {side:.0%}</figcaption></figure>"
                 )
             rows.append(f"<div><p>{TITLES[recipe]}</p>{''.join(figures)}</div>")
         blocks.append(f'<section><p class="prompt">{prompt}</p>\n{chr(10).join(rows)}\n</section>')

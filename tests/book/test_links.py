@@ -18,7 +18,7 @@ $$x=1\tag{3.1}$$
 """
 SECOND = r"""# Second
 
-As (3.1) says, and (3.2) too, CLIP judges, and the judge is right. The judge is asked twice.
+As (3.1) says, and (3.2) too, CLIP judges, to judge is hard, and the judge is right. The judge is asked twice.
 
 $$y=2\tag{3.2}$$
 
@@ -66,4 +66,5 @@ def test_the_first_occurrence_of_a_word_shows_its_meaning(pages):
         (f"{where}judge", "A CLIP that scores.", "judge"),
     ]
     assert links(pages["b"], "term") == [(f"{where}judge", "A CLIP that scores.", "judge")]
+    assert "CLIP judges, to judge is hard, and the <a" in pages["b"]  # what someone does is not what it is
     assert not links(pages["book/glossary"], "term")

@@ -17,9 +17,10 @@ def test_a_picture_keeps_its_place_on_the_sheet_though_runs_before_it_are_missin
     page = grid([line("latent", "a mug", 3, 0.25), line("fitfusion", "a fish", 0, 1.0)], INDEX)
     found = re.findall(r'aria-label="([^"]+)".*?position:-(\d+)px -(\d+)px.*?<figcaption>(.*?)</figcaption>', page)
     assert found == [
-        ("a mug, the usual recipe, seed 3, from the front", str(SIDE), "0", "25%<br>50%"),
-        ("a fish, FitFusion, seed 0, from the front", str(2 * SIDE), str(SIDE), "100%<br>50%"),
+        ("a mug, the usual recipe, seed 3, from the front", str(SIDE), "0", "class 25%<br>side 50%"),
+        ("a fish, FitFusion, seed 0, from the front", str(2 * SIDE), str(SIDE), "class 100%<br>side 50%"),
     ]
+    assert page.count('<figure class="lost">') == 1  # the mug, named in a quarter of its views
     assert page.count(f"background-size:{4 * SIDE}px {2 * SIDE}px") == 2
 
 
