@@ -100,7 +100,7 @@ def equations_page() -> str:
         parts.append(f"## {CHAPTERS[chapter]}")
         rows = [row(e, tests.get(e["id"], []), every[e["id"]], caught[e["id"]]) for e in group]
         head = "| no. | equation, and what computes it in `dreamtext_lib` | what its checks establish |\n|---|---|---|"
-        parts.append("\n".join([head, *rows]))
+        parts.append("\n".join([":::{div} stacked", head, *rows, ":::"]))
     return "\n\n".join(parts) + "\n"
 
 

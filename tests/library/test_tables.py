@@ -17,3 +17,8 @@ def test_each_cell_is_there_in_its_order_and_as_text():
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="a row has 1 cells and the head 2"):
         table(["a", "b"], [[1]])
+
+
+def test_an_interval_stays_on_one_line():
+    cell = table(["", "change"], [["a", "+0.5 (+0.4 to +0.6) *"]]).data.split('right">')[-1]
+    assert cell.startswith('+0.5 <span style="white-space: nowrap">(+0.4 to +0.6) *</span></td>')
