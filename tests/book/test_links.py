@@ -25,6 +25,7 @@ $$y=2\tag{3.2}$$
 $$x=1\tag{3.1}$$
 """
 LEDGER = "# Ledger\n\n| no. | equation |\n|---|---|\n| 2.4 | neuron |\n| 3.1 | forward |\n"
+PAPERS = "# References\n\n```{bibliography}\n:all:\n```\n"
 GLOSSARY = '# Glossary\n\n```{glossary}\nlatent\n  A small "code".\n\njudge\n  A CLIP that scores.\n```\n'
 
 
@@ -34,10 +35,10 @@ def pages(tmp_path_factory, build_book):
     shutil.copytree(ROOT / "book", source / "book", ignore=shutil.ignore_patterns("*.md"))
     shutil.copy(ROOT / "_config.yml", source)
     toc = "format: jb-book\nroot: a\nchapters:\n" + "".join(
-        f"  - file: {f}\n" for f in ("b", "book/equations", "book/glossary")
+        f"  - file: {f}\n" for f in ("b", "book/equations", "book/glossary", "book/references")
     )
     (source / "_toc.yml").write_text(toc, encoding="utf-8")
-    texts = {"a": FIRST, "b": SECOND, "book/equations": LEDGER, "book/glossary": GLOSSARY}
+    texts = {"a": FIRST, "b": SECOND, "book/equations": LEDGER, "book/glossary": GLOSSARY, "book/references": PAPERS}
     for name, text in texts.items():
         (source / f"{name}.md").write_text(text, encoding="utf-8")
     html, _ = build_book(source, tmp_path_factory.mktemp("links-built"))
@@ -68,3 +69,10 @@ def test_the_first_occurrence_of_a_word_shows_its_meaning(pages):
     assert links(pages["b"], "term") == [(f"{where}judge", "A CLIP that scores.", "judge")]
     assert "CLIP judges, to judge is hard, and the <a" in pages["b"]  # what someone does is not what it is
     assert not links(pages["book/glossary"], "term")
+
+
+def test_titles_of_papers_are_left_as_they_are(pages):
+    page = pages["book/references"]
+    assert "latent diffusion models" in page and not links(page, "term") and not links(page, "equation")
+    labels = re.findall(r'<span class="fn-bracket">\[</span>([^<]+)<', page)
+    assert len(labels) > 50 and max(map(len, labels)) <= 9, [label for label in labels if len(label) > 9]
