@@ -2,7 +2,7 @@
 
 `python -m experiments.seeds FOLDER` takes the runs of a sweep's folder (experiments/sweeps/components.toml), and writes
 book/measured/seeds.json: for each prompt, the mean distance 1 - cos of the judge's vectors between two results seen
-from one camera (`evaluation.diversity`), over five dreams of each of two recipes, five pictures that the flat model
+from one camera (`evaluation.diversity`), over five dreams of each recipe, five pictures that the flat model
 draws for each camera's view word, and five members of the true family. Eight cameras, every 45 degrees.
 
 The rule stands in experiments/rules.md: C16 holds if dreams differ less than pictures and less than the true family.
@@ -26,7 +26,6 @@ from dreamtext_lib.toybox.prompts import words_of
 from dreamtext_lib.zoo import resolve
 from experiments.gather import MEASURED, done
 
-RECIPES = ("base", "fitfusion")
 EVERY, SEEDS = 3, 5  # of the cameras of a turn; results of each kind
 
 
@@ -34,26 +33,27 @@ def main() -> None:
     """Measure the distances of all prompts and write them."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--recipes", nargs="+", default=["base", "fitfusion"], help="recipes of the sweep")
     parser.add_argument("--out", type=Path, default=MEASURED / "seeds.json")
     a = parser.parse_args()
     runs, judge, cameras, found = done(a.folder), load_judge(), turn()[::EVERY], {}
-    prompts = list(dict.fromkeys(prompt for recipe, prompt, _ in runs if recipe in RECIPES))
-    wanted = [(recipe, prompt, seed) for recipe in RECIPES for prompt in prompts for seed in range(SEEDS)]
+    prompts = list(dict.fromkeys(prompt for recipe, prompt, _ in runs if recipe in a.recipes))
+    wanted = [(recipe, prompt, seed) for recipe in a.recipes for prompt in prompts for seed in range(SEEDS)]
     if lacking := [key for key in wanted if key not in runs]:
         parser.error(f"'{a.folder}' lacks {len(lacking)} finished jobs, {lacking[0]} first; run the sweep to its end")
     if not prompts:
-        parser.error(f"'{a.folder}' holds no finished job of {' or '.join(RECIPES)}")
+        parser.error(f"'{a.folder}' holds no finished job of {' or '.join(a.recipes)}")
     for prompt in tqdm(prompts, file=sys.stderr, disable=not sys.stderr.isatty()):
         frames = {
             "drawn": sampled_frames(resolve("tiny"), prompt, cameras, SEEDS),
             "true": true_frames(words_of(prompt), cameras, SEEDS),
         }
-        for recipe in RECIPES:
+        for recipe in a.recipes:
             volumes = [finished(runs[recipe, prompt, seed][0]).volume for seed in range(SEEDS)]
             frames[recipe] = torch.stack([look_at(volume, cameras).frames for volume in volumes])
         found[prompt] = {name: round(diversity(judge, f), 4) for name, f in frames.items()}
     write_json(a.out, found)
-    for recipe in RECIPES:
+    for recipe in a.recipes:
         for other in ("drawn", "true"):
             print(f"{recipe} - {other}: {interval([d[recipe] - d[other] for d in found.values()]):+.3f}")
 
