@@ -20,10 +20,8 @@ EQUATIONS = Path(__file__).with_name("equations.yml")
 VERBS = ("judge", "score")  # what someone does, as often as a thing, and what looks like their plural nearly always
 THING = re.compile(r"(?:\b(?:an?|the|this|that|its|our|each|same|of|own|no)|['\u2019]s)\s+$", re.I)  # before a thing
 PLAIN = (nodes.paragraph, nodes.entry, nodes.caption, nodes.emphasis, nodes.strong, nodes.term, nodes.inline)
-CLOSED = (  # where nothing becomes a link: the names of other people's papers are theirs
-    *(nodes.reference, nodes.title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw),
-    nodes.citation,
-)
+CODE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
+CLOSED = (nodes.reference, nodes.title, nodes.citation, *CODE)  # where nothing becomes a link
 
 
 def anchor(number: str) -> str:

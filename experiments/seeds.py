@@ -6,7 +6,8 @@ from one camera (`evaluation.diversity`), over five dreams of each recipe, five 
 draws for each camera's view word, and five members of the true family. Eight cameras, every 45 degrees.
 
 The rule stands in experiments/rules.md: C16 holds if dreams differ less than pictures and less than the true family.
-Each is a mean of differences over the prompts, and holds by itself if its interval leaves out 0.
+Each is a mean of differences over the prompts, and holds by itself if its interval leaves out 0. Recipes of another
+sweep are named by `--recipes`, and want another `--out`; each is compared with the first of them too.
 """
 
 import sys
@@ -33,7 +34,9 @@ def main() -> None:
     """Measure the distances of all prompts and write them."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--recipes", nargs="+", default=["base", "fitfusion"], help="recipes of the sweep")
+    parser.add_argument(
+        "--recipes", nargs="+", default=["base", "fitfusion"], help="recipes of the sweep; without it those of C16"
+    )
     parser.add_argument("--out", type=Path, default=MEASURED / "seeds.json")
     a = parser.parse_args()
     runs, judge, cameras, found = done(a.folder), load_judge(), turn()[::EVERY], {}
@@ -54,7 +57,7 @@ def main() -> None:
         found[prompt] = {name: round(diversity(judge, f), 4) for name, f in frames.items()}
     write_json(a.out, found)
     for recipe in a.recipes:
-        for other in ("drawn", "true"):
+        for other in ("drawn", "true", a.recipes[0]):
             print(f"{recipe} - {other}: {interval([d[recipe] - d[other] for d in found.values()]):+.3f}")
 
 

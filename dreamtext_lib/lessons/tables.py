@@ -6,7 +6,7 @@ from html import escape
 
 from IPython.display import HTML
 
-INTERVAL = re.compile(r"\([^()]+ to [^()]+\)( \*)?")
+INTERVAL = re.compile(r"\([+-]?[\d.]+ to [+-]?[\d.]+\)( \*)?")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> HTML:

@@ -20,5 +20,8 @@ def test_a_row_of_another_length_is_refused():
 
 
 def test_an_interval_stays_on_one_line():
-    cell = table(["", "change"], [["a", "+0.5 (+0.4 to +0.6) *"]]).data.split('right">')[-1]
+    cell, words = (
+        table(["", "x"], [["a", v]]).data.split('right">')[-1] for v in ("+0.5 (+0.4 to +0.6) *", "(to the left)")
+    )
+    assert words.startswith("(to the left)</td>")
     assert cell.startswith('+0.5 <span style="white-space: nowrap">(+0.4 to +0.6) *</span></td>')
