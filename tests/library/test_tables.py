@@ -24,4 +24,4 @@ def test_an_interval_stays_on_one_line():
         table(["", "x"], [["a", v]]).data.split('right">')[-1] for v in ("+0.5 (+0.4 to +0.6) *", "(to the left)")
     )
     assert words.startswith("(to the left)</td>")
-    assert cell.startswith('+0.5 <span style="white-space: nowrap">(+0.4 to +0.6) *</span></td>')
+    assert cell.startswith('+0.5 <span style="white-space: nowrap">(+0.4 to&nbsp;+0.6)&nbsp;*</span></td>')
