@@ -57,7 +57,7 @@ def main() -> None:
         found[prompt] = {name: round(diversity(judge, f), 4) for name, f in frames.items()}
     write_json(a.out, found)
     for recipe in a.recipes:
-        for other in ("drawn", "true", a.recipes[0]):
+        for other in ("drawn", "true", *(r for r in a.recipes[:1] if r != recipe)):
             print(f"{recipe} - {other}: {interval([d[recipe] - d[other] for d in found.values()]):+.3f}")
 
 
