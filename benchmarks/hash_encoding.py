@@ -1,11 +1,12 @@
 """Hash encoding, forward and backward: this library's against the form that public PyTorch code takes.
 
-Run it with `python -m benchmarks.hash_encoding`. Both encode the same points with the same number of parameters;
-their repetitions alternate, so that a busy machine slows both alike. Times are milliseconds.
+Run it with `python -m benchmarks.hash_encoding`. Both encode the same points with levels of the same
+resolutions; their repetitions alternate, so that a busy machine slows both alike. Times are milliseconds.
 
 The peer (`EightGathers`) is the public formula as nerfstudio's PyTorch fallback evaluates it: one gather of (N, L)
 rows for each of the eight corners, int64 arithmetic, autograd's own backward. It hashes every level and takes
-floor + 1 as the upper corner.
+floor + 1 as the upper corner. `HashGrid` stores the coarse levels densely, so the peer's table is the larger one:
+8,388,608 rows against 6,098,925 for the full-size grid, 98,304 against 46,116 for the default one.
 """
 
 import argparse

@@ -38,16 +38,25 @@ if size:
 print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.perf_counter() - began]))
 """
 
+REFUSED = ("can't allocate memory", "Cannot allocate memory", "MemoryError", "bad_alloc")  # what PyTorch and Python say
+
 
 def measure(size: int, chunk: int, threads: int, limit: float) -> tuple[float, float] | None:
-    """GiB at the peak and seconds of one case; none if it would take more than `limit` GiB."""
+    """GiB at the peak and seconds of one case; none if it does not fit into `limit` GiB of address space.
+
+    Raises RuntimeError, with what it said, if it fails for another reason.
+    """
 
     def capped() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(limit * 2**30), int(limit * 2**30)))
 
     command = [sys.executable, "-c", CASE, str(size), str(chunk), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=capped, encoding="utf-8")
-    return tuple(json.loads(done.stdout.splitlines()[-1])) if done.returncode == 0 else None
+    if done.returncode == 0:
+        return tuple(json.loads(done.stdout.splitlines()[-1]))
+    if any(words in done.stderr for words in REFUSED):
+        return None
+    raise RuntimeError(f"the case of {size} px failed with code {done.returncode}, not for memory:\n{done.stderr}")
 
 
 def main() -> None:
@@ -56,7 +65,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 96, 128, 256])
     parser.add_argument("--chunks", type=int, nargs="+", default=[1 << 40, 1 << 18])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=20, help="GiB that a case may take before it is given up")
+    parser.add_argument("--limit", type=float, default=20, help="GiB of address space of a case")
     parser.add_argument("--out", type=Path)
     a, rows = parser.parse_args(), []
     base, _ = measure(0, 1, a.threads, a.limit)
@@ -65,7 +74,7 @@ def main() -> None:
         name = "whole" if chunk >= 1 << 40 else f"pieces of {chunk} samples"
         for size in a.sizes:
             found = measure(size, chunk, a.threads, a.limit)
-            text = f"more than {a.limit:g} GiB" if found is None else f"{found[0] - base:6.2f} GiB, {found[1]:6.1f} s"
+            text = f"not within {a.limit:g} GiB" if found is None else f"{found[0] - base:6.2f} GiB, {found[1]:6.1f} s"
             gib = None if found is None else round(found[0] - base, 3)
             rows.append({"size": size, "chunk": None if chunk >= 1 << 40 else chunk, "gib": gib})
             print(f"{name:26s} {size:4d} px {size * size * 128 / 1e6:6.2f} M samples: {text}", flush=True)

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
+from benchmarks.fit import LOOKED, MARKS, ahead, reached
 from dreamtext_lib.profile import PROFILES
 from dreamtext_lib.viewing import style
 
@@ -37,6 +38,14 @@ def fits() -> dict[str, list[dict]]:
     return {kind: of_kind for kind, of_kind in found.items() if of_kind}
 
 
+def when(of_kind: list[dict], mark: float) -> str:
+    """Seconds after which the seeds of a kind are at a mark; a bound where the first look at one is above it."""
+    found = [reached(f["curve"], mark) for f in of_kind]
+    if not all(found) or not any(first for _, first in found):
+        return spread([at and at[0] for at in found], 1)
+    return f"≤ {max(seconds for seconds, _ in found):.1f}"
+
+
 def spread(values: list[float | None], digits: int) -> str:
     """Least and largest of the seeds, or the one value if they are alike; a dash where one is missing."""
     if not values or any(v is None for v in values):
@@ -55,25 +64,25 @@ def score_tables(kinds: dict[str, list[dict]]) -> str:
     """Two tables, a row a kind: seeds and seconds to the marks; the end and its scores."""
     times, scores = [], []
     for kind, of_kind in kinds.items():
-        marks = [[f["reached"][m] for f in of_kind] for m in ("24", "28", "32")]
-        times.append([NAMES[kind], str(len(of_kind)), *(spread(m, 1) for m in marks)])
+        times.append([NAMES[kind], str(len(of_kind)), *(when(of_kind, mark) for mark in MARKS)])
         seconds = [f["curve"][-1]["seconds"] for f in of_kind]
         steps = [f["curve"][-1]["step"] for f in of_kind]
         final = [f.get("psnr", f["curve"][-1]["psnr"]) for f in of_kind]
         shape = [[f.get(name) for f in of_kind] for name in ("ssim", "chamfer", "iou")]
         cells = [spread(v, d) for v, d in zip((seconds, steps, final, *shape), (0, 0, 1, 3, 3, 2))]
+        if "psnr" not in of_kind[0]:
+            cells[2] += f" ({LOOKED} pictures)"  # of its last look
         scores.append([NAMES[kind], *cells])
-    first = table(["field", "seeds", "24 dB after", "28 dB after", "32 dB after (seconds)"], times)
+    first = table(
+        ["field", "seeds", *(f"{mark} dB after" for mark in MARKS[:-1]), f"{MARKS[-1]} dB after (seconds)"], times
+    )
     return first + "\n" + table(["field", "ended at", "steps", "PSNR", "SSIM", "Chamfer", "IoU"], scores)
 
 
-def fit_tables() -> None:
+def fit_tables() -> dict[str, str]:
     """Scores and times of the fields, on the CPU and on a GPU, and the same picture by picture."""
-    kinds = fits()
-    (OUT / "fit.md").write_text(score_tables(kinds), encoding="utf-8")
-    gpu = read("gpu")
+    kinds, gpu = fits(), read("gpu")
     on_gpu = {kind: [row for row in gpu["fits"] if row["kind"] == kind] for kind in ("hash", "vanilla")}
-    (OUT / "gpu.md").write_text(f"{score_tables(on_gpu)}\n{gpu['where']}.\n", encoding="utf-8")
     judged = {kind: of_kind for kind, of_kind in kinds.items() if "views" in of_kind[0]}
     count = len(next(iter(judged.values()))[0]["views"])
     rows = []
@@ -83,22 +92,16 @@ def fit_tables() -> None:
             row += [f"{np.mean([f['views'][i][k] for f in of_kind]):.{d}f}" for k, d in (("psnr", 1), ("ssim", 3))]
         rows.append(row)
     head = ["view", *(f"{NAMES[k]}: {score}" for k in judged for score in ("PSNR", "SSIM"))]
-    (OUT / "views.md").write_text(table(head, rows), encoding="utf-8")
+    gpu_page = f"{score_tables(on_gpu)}\n{gpu['where']}.\n"
+    return {"fit": score_tables(kinds), "gpu": gpu_page, "views": table(head, rows)}
 
 
-def sooner() -> None:
-    """How much sooner the hash field is at 24 dB, in a sentence."""
-    kinds = fits()
-    fast = max(f["reached"]["24"] for f in kinds["hash"])
-    parts = []
-    for kind, of_kind in kinds.items():
-        if kind != "hash":
-            times = [f["reached"]["24"] for f in of_kind]
-            late = min(t or f["curve"][-1]["seconds"] for t, f in zip(times, of_kind))
-            more = "more than " if None in times else ""
-            parts.append(f"{more}{late / fast:.0f} times sooner than {NAMES[kind]}")
-    text = f"The hash field was at 24 dB {', '.join(parts)}: its slowest seed against the other's fastest."
-    (OUT / "sooner.md").write_text(text + "\n", encoding="utf-8")
+def sooner() -> str:
+    """How much sooner the hash field is at the first mark, in a sentence."""
+    curves = {kind: [f["curve"] for f in of_kind] for kind, of_kind in fits().items()}
+    fast = curves.pop("hash")
+    parts = ", ".join(f"{ahead(fast, slow, MARKS[0])} than {NAMES[kind]}" for kind, slow in curves.items())
+    return f"The hash field was at {MARKS[0]} dB about {parts}: its slowest seed against the other's fastest.\n"
 
 
 def fit_figure() -> None:
@@ -108,9 +111,9 @@ def fit_figure() -> None:
         colour, dash = LINES[kind]
         for i, f in enumerate(of_kind):
             points = np.array([[p["seconds"], p["psnr"]] for p in f["curve"]])
-            label = NAMES[kind] if i == 0 else None
+            label = NAMES[kind] + f" ({LOOKED} pictures)" * (kind != "hash") if i == 0 else None
             axis.semilogx(*points.T, color=style.COLOURS[colour], linestyle=dash, linewidth=1.4, label=label)
-    for mark in (24, 28, 32):
+    for mark in MARKS:
         axis.axhline(mark, color=style.FAINT, linewidth=1, zorder=0)
     axis.set(xlabel="seconds of fitting", ylabel="PSNR, held out (dB)", title="a castle, 90 pictures of 100 × 100")
     axis.legend(loc="lower right", fontsize=9)
@@ -149,20 +152,20 @@ def cost_figure() -> None:
     plt.close(figure)
 
 
-def small_tables() -> None:
+def small_tables() -> dict[str, str]:
     """Where the time of a step goes; the hash encoding against its peer; memory."""
-    rows = []
+    pages, rows = {}, []
     for kind, found in read("cost")["fields"].items():
         share = found["shares"]
         largest = ", ".join(f"`{name}` {value:.0%}" for name, value in share["largest"].items())
         rows.append([NAMES[kind], *(f"{share[k]:.0%}" for k in ("products", "gathers", "else")), largest])
     head = ["field", "matrix products", "gathers, scatters", "all else", "the largest of all else"]
-    (OUT / "shares.md").write_text(table(head, rows), encoding="utf-8")
+    pages["shares"] = table(head, rows)
     rows = []
     for name, forms in read("hash_encoding")["cases"].items():
         peer, ours = forms.values()
         rows.append([name] + [f"{peer[k] / ours[k]:.1f}" for k in ("forward", "backward", "both")])
-    (OUT / "encoding.md").write_text(table(["grid", "forward", "backward", "both"], rows), encoding="utf-8")
+    pages["encoding"] = table(["grid", "forward", "backward", "both"], rows)
     memory = read("memory")
     sizes = sorted({row["size"] for row in memory["rows"]})
     rows = []
@@ -174,18 +177,19 @@ def small_tables() -> None:
             for s in sizes
         ]
         rows.append([name, *text])
-    (OUT / "memory.md").write_text(table(["GiB at the peak", *(f"{s} px" for s in sizes)], rows), encoding="utf-8")
+    pages["memory"] = table(["GiB at the peak", *(f"{s} px" for s in sizes)], rows)
+    return pages
 
 
-def full_table() -> None:
+def full_table() -> str:
     """The full profile on a GPU: seconds a step, hours a run, memory; and what half precision does."""
     found, rows = read("full"), []
-    for name, recipe in PROFILES["full"].recipes.items():
-        of_recipe = found["recipes"][name]
+    for name, of_recipe in found["recipes"].items():
+        steps = PROFILES["full"].recipes[name].steps
         taken = [of_recipe[shade]["seconds"] for shade in ("albedo", "lambertian", "textureless")]
         peak = max(of_recipe[shade]["gib"] for shade in ("albedo", "lambertian", "textureless"))
-        minutes = [recipe.steps * seconds / 60 for seconds in (min(taken), max(taken))]
-        row = [f"`{name}`", recipe.size, f"{recipe.steps:,}", f"{min(taken):.2f} … {max(taken):.2f}"]
+        minutes = [steps * seconds / 60 for seconds in (min(taken), max(taken))]
+        row = [f"`{name}`", of_recipe["size"], f"{steps:,}", f"{min(taken):.2f} … {max(taken):.2f}"]
         rows.append([*map(str, row), f"{minutes[0]:.0f} … {minutes[1]:.0f}", f"{peak:.1f}"])
     half, gap = found["gradients"]["float16"], found["resume"]
     head = ["recipe", "pixels", "steps", "seconds a step", "minutes in all", "GiB at the peak"]
@@ -196,19 +200,22 @@ def full_table() -> None:
         f"bit: after three steps its parameters differ by up to {gap:.2f}. That is as far as Adam moves a parameter "
         "in three steps; the order of sums, which a GPU does not fix, is the likely cause.\n"
     )
-    (OUT / "full.md").write_text(f"{table(head, rows)}\n{text}", encoding="utf-8")
+    return f"{table(head, rows)}\n{text}"
+
+
+def pages() -> dict[str, str]:
+    """The text of every Markdown file, by its name."""
+    return fit_tables() | small_tables() | {"sooner": sooner(), "full": full_table()}
 
 
 def main() -> None:
     """Write all of book/measured."""
     style.use()
     OUT.mkdir(exist_ok=True)
-    fit_tables()
-    sooner()
+    for name, text in pages().items():
+        (OUT / f"{name}.md").write_text(text, encoding="utf-8")
     fit_figure()
     cost_figure()
-    small_tables()
-    full_table()
 
 
 if __name__ == "__main__":

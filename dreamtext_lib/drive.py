@@ -1,19 +1,24 @@
 """One way to drive a run to its end: bar, log, checkpoints, previews, Ctrl-C, and a stop where numbers break."""
 
 import math
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
 from .runs import Log
 
 PATIENCE = 5  # steps in a row that may have entries that are not finite
+
+
+class Anew(Exception):
+    """What ends a run that is to be begun anew."""
 
 
 class Record(Protocol):
@@ -45,14 +50,16 @@ def drive(
     line: Callable[[Sequence[Any]], Mapping[str, Any]],
     bar: Callable[[Any], Mapping[str, str]],
     preview: Callable[[], None] = lambda: None,
+    spoilt: Callable[[], bool] = lambda: False,
     quiet: bool = False,
 ) -> bool:
     """Take the remaining steps of a run; whether it came to its end, and not to a Ctrl-C.
 
     After each `every` steps, at the end and at a Ctrl-C: `line` of the records since goes to log.jsonl, the run is
     saved, `preview` draws. `bar` says what the bar shows of a record; `quiet` draws none. A Ctrl-C waits for the step
-    in hand, so that the checkpoint is true; a second one does not, and leaves the last checkpoint. A run that ends in
-    an error before its first checkpoint leaves nothing: what it wrote is removed, and the folder if it made it. Raises
+    in hand, so that the checkpoint is true; a second one does not, and leaves the last checkpoint. `spoilt` is asked
+    after each `every` steps, but not once a Ctrl-C came: where it is true, Anew ends the run. A run that ends in an
+    error before its first checkpoint leaves nothing: what it wrote is removed, and the folder if it made it. Raises
     ValueError, in one sentence, if another run is at work in the folder, or if gradients are not finite in `PATIENCE`
     steps in a row.
     """
@@ -73,8 +80,11 @@ def drive(
                     run.save(folder)
                     recent, kept = [], record.step
                     preview()
-                if asked() and record.step < last:
+                begins_anew = record.step % every == 0 and not asked() and spoilt()
+                if asked() and record.step < last:  # also where it came meanwhile
                     return False
+                if begins_anew:
+                    raise Anew
     return True
 
 
@@ -148,16 +158,36 @@ def no_empty_folder(folder: Path) -> Iterator[None]:
 def alone(folder: Path) -> Iterator[None]:
     """Hold a folder for one run; the hold ends with the program, however it ends. ValueError if another one has it."""
     path = Path(folder) / ".running"
-    with no_empty_folder(path.parent), open(path, "w", encoding="utf-8") as file:
-        try:
-            hold(file.fileno())
-        except OSError as error:
-            raise ValueError(f"another run is at work in '{folder}'; wait for it, or choose another folder") from error
+    with no_empty_folder(path.parent), held(path) as file:
+        if file is None:
+            raise ValueError(f"another run is at work in '{folder}'; wait for it, or choose another folder")
         try:
             yield
         finally:
             with suppress(OSError):  # Windows removes no open file: there it stays, and is held by no one
                 path.unlink()
+
+
+@contextmanager
+def held(path: Path) -> Iterator[TextIO | None]:
+    """A file that this program alone has locked, made if need be; None if another one has it.
+
+    A file that its holder removed before this program had locked it excludes no one who comes later: it is made again.
+    """
+    while True:
+        with open(path, "w", encoding="utf-8") as file:
+            try:
+                hold(file.fileno())
+            except OSError:
+                yield None
+                return
+            try:
+                mine = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+            except FileNotFoundError:
+                mine = False
+            if mine:
+                yield file
+                return
 
 
 def hold(file: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -124,7 +125,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = neighbour(path)
     try:
         with open(partial, "wb") as f:
             f.write(data)
@@ -137,17 +138,22 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
+def neighbour(path: Path) -> Path:
+    """A name beside a path for what is not whole yet; no two writers of the path have the same."""
+    return path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+
+
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """A folder to fill, which takes its name when the block ends, and is gone with all it made if the block fails.
 
     Raises ValueError if anything but an empty folder stands there.
     """
-    path = Path(path)
+    path = Path(path).absolute()  # '.' has no name
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(f"'{path}' is not an empty folder; choose another --out")
-    new = [parent for parent in path.absolute().parents if not parent.exists()]  # the deepest first
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    new = [parent for parent in path.parents if not parent.exists()]  # the deepest first
+    partial = neighbour(path)
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -183,13 +189,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             meta = {key: json.loads(value) for key, value in (f.metadata() or {}).items()}
             return {name: f.get_tensor(name) for name in f.keys()}, meta
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"'{path}' is cut short or broken ({error}); its run cannot go on") from error
+        raise ValueError(f"'{path}' is cut short or broken ({error})") from error
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], int]:
     """The tensors of a run's checkpoint and the steps that it has done. Raises ValueError as `read_tensors` does."""
     path = Path(folder) / "checkpoint.safetensors"
-    tensors, meta = read_tensors(path)
+    try:
+        tensors, meta = read_tensors(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; its run cannot go on") from error
     if type(step := meta.get("step")) is not int:
         raise ValueError(f"'{path}' does not say how many steps were done; another version of dreamtext wrote it")
     return tensors, step
@@ -208,10 +217,15 @@ def unpack(
     tensors: Mapping[str, Tensor],
     modules: Mapping[str, nn.Module],
     optimisers: Mapping[str, torch.optim.Optimizer],
+    steps: int = 0,
 ) -> None:
-    """Put back what `pack` gathered. Raises ValueError if names or shapes differ."""
+    """Put back what `pack` gathered after so many steps.
+
+    Raises ValueError if names or shapes of the modules' tensors differ, and for states of optimisers that are of other
+    parameters or shapes, have other names than each other, or are missing after a step.
+    """
     try:
-        put_back(tensors, modules, optimisers)
+        put_back(tensors, modules, optimisers, steps)
     except (KeyError, RuntimeError) as error:
         text = " ".join(str(error).split())[:200]
         raise ValueError(f"the checkpoint is of another recipe or version ({text})") from error
@@ -221,6 +235,7 @@ def put_back(
     tensors: Mapping[str, Tensor],
     modules: Mapping[str, nn.Module],
     optimisers: Mapping[str, torch.optim.Optimizer],
+    steps: int,
 ) -> None:
     """The same, with the errors of torch."""
     for m, module in modules.items():
@@ -232,7 +247,20 @@ def put_back(
             if name.startswith(f"{o}/"):
                 _, i, key = name.split("/")
                 state.setdefault(int(i), {})[key] = tensor
+        check_state(o, state, [p for group in optimiser.param_groups for p in group["params"]], steps)
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def check_state(name: str, state: Mapping[int, Mapping[str, Tensor]], of: Sequence[Tensor], steps: int) -> None:
+    """Raise KeyError unless an optimiser can go on with a state: torch itself looks at neither names nor shapes."""
+    if steps and not state:
+        raise KeyError(f"{name} has no state after {steps} steps")
+    for i, values in state.items():
+        if i >= len(of) or values.keys() != next(iter(state.values())).keys():
+            raise KeyError(f"{name}/{i} is the state of no parameter, or lacks what others have")
+        for key, value in values.items():
+            if value.ndim and value.shape != of[i].shape:
+                raise KeyError(f"{name}/{i}/{key} has the shape {tuple(value.shape)}, not {tuple(of[i].shape)}")
 
 
 class Log:

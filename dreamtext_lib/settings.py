@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin, get_type_hints
 
+LARGEST = 2**53  # from here on, a whole number cannot be told from its neighbours as a float
+
 
 class Range(NamedTuple):
     """The numbers that a field allows, and the words for them."""
@@ -98,6 +100,8 @@ def check(name: str, value: Any, hint: Any) -> None:
     elif get_origin(hint) is Annotated:
         kind, allowed = get_args(hint)
         number = isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
+        if number and isinstance(value, int) and abs(value) >= LARGEST:
+            raise ValueError(f"{name} is {value!r}; it must lie between -2^53 and 2^53")
         if not (number and math.isfinite(value) and allowed.holds(value)):
             raise ValueError(f"{name} is {value!r}; it must be {allowed.words}")
     elif not isinstance(value, hint):

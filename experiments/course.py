@@ -12,6 +12,7 @@ that of detail, in the mean over dreams, each by an interval of paired differenc
 """
 
 import json
+import math
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from dreamtext_lib.distillation.dream import Dream
 from dreamtext_lib.distillation.prior import Prior
 from dreamtext_lib.distillation.recipe import Recipe
-from dreamtext_lib.evaluation.effect import interval
+from dreamtext_lib.evaluation.effect import Effect, interval
 from dreamtext_lib.evaluation.fronts import Looks, look_at, turn
 from dreamtext_lib.evaluation.geometry import silhouette_iou
 from dreamtext_lib.evaluation.images import sharpness
@@ -65,29 +66,43 @@ def course(prompt: str, seed: int, prior: Prior, recipe: Recipe) -> list[dict[st
 def half_way(values: Sequence[float]) -> float:
     """The share of the run at the first moment at which half of the way from the first value to the last is done.
 
+    Not a number where there is none: the first value or the last is no number, as the colour of an empty object.
+
     >>> half_way([0.0, 0.1, 0.2, 0.6, 0.5, 0.9, 1.0, 1.0, 1.0])
     0.2
     """
     start, end = values[0], values[-1]
     done = [(value - start) / (end - start) if end != start else 1.0 for value in values[1:]]
-    return next(share for share, part in zip(MOMENTS, done, strict=True) if part >= 0.5)
+    return next((share for share, part in zip(MOMENTS, done, strict=True) if part >= 0.5), float("nan"))
+
+
+def over(values: Sequence[float]) -> Effect | None:
+    """Mean and 95 % interval of those values that are numbers; None if none is."""
+    there = [value for value in values if math.isfinite(value)]
+    return interval(there) if there else None
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over dreams, half-ways, and their paired differences with 95 % intervals."""
+    """Means over dreams, half-ways, and their paired differences with 95 % intervals.
+
+    A dream without a half-way of a number is left out of that number's pairs; how many were is told if there are any.
+    """
     at = {name: [[m[name] for m in row["moments"]] for row in rows] for name in NAMES}
     half = {name: [half_way(values) for values in at[name]] for name in NAMES}
-    later = {name: interval([b - a for a, b in zip(half["outline"], half[name])]) for name in NAMES[1:]}
-    return {
+    later = {name: over([b - a for a, b in zip(half["outline"], half[name])]) for name in NAMES[1:]}
+    mean = {name: over(values) for name, values in half.items()}
+    lost = {name: len(rows) - (effect.count if effect else 0) for name, effect in mean.items()}
+    found = {
         "dreams": len(rows),
-        "means": {name: [round(float(torch.tensor(v).mean()), 3) for v in zip(*at[name])] for name in NAMES},
-        "half-way": {name: round(interval(half[name]).mean, 3) for name in NAMES},
+        "means": {name: [round(float(torch.tensor(v).nanmean()), 3) for v in zip(*at[name])] for name in NAMES},
+        "half-way": {name: effect and round(effect.mean, 3) for name, effect in mean.items()},
         "half-way after the outline's": {
-            name: {end: round(getattr(effect, end), 3) for end in ("mean", "low", "high")}
+            name: effect and {end: round(getattr(effect, end), 3) for end in ("mean", "low", "high")}
             for name, effect in later.items()
         },
-        "holds": all(effect.low > 0 for effect in later.values()),
+        "holds": all(effect is not None and effect.low > 0 for effect in later.values()),
     }
+    return found | ({"without a half-way": lost} if any(lost.values()) else {})
 
 
 def kept(file: Path, recipe: Recipe) -> list[dict[str, Any]]:

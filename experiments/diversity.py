@@ -59,7 +59,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=MEASURED / "diversity.json")
     a = parser.parse_args()
-    runs = done(a.folder)
+    try:
+        runs = done(a.folder)
+    except ValueError as error:
+        parser.error(str(error))
     if not runs:
         parser.error(f"'{a.folder}' holds no finished job of a sweep")
     recipes, prompts = (list(dict.fromkeys(key[i] for key in runs)) for i in (0, 1))

@@ -86,24 +86,35 @@ def view(run: Path, place: int) -> Image.Image | None:
     return cut.resize((SMALL, SMALL), Image.Resampling.LANCZOS)
 
 
-def mark(rows: Sequence[Mapping[str, Any]]) -> str:
+def mark(rows: Sequence[Any]) -> str:
     """Ten digits that tell these rows from those of the same jobs done again; their seconds differ at the least."""
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def turns(rows: Done, recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], home: Path) -> None:
-    """Write the turns of the recipes that are not there yet, or whose jobs were done again since."""
+def turns(
+    rows: Done,
+    recipes: Sequence[str],
+    subjects: Sequence[str],
+    seeds: Sequence[int],
+    home: Path,
+    *,
+    kept: Collection[Key] = (),
+) -> None:
+    """Write the turns of the recipes that are not there yet, or whose jobs were done again since.
+
+    kept: jobs that are not among the rows, and whose turns stay as the sheet has them.
+    """
     home.mkdir(exist_ok=True)
     index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
     marks = index.setdefault("marks", {})
     for recipe in tqdm(recipes, file=sys.stderr, disable=not sys.stderr.isatty()):
-        have = [s for s in subjects if (recipe, s, seeds[0]) in rows]
-        now = mark([rows[recipe, s, seeds[0]][1] for s in have])
-        if have and (index.get(recipe) != have or marks.get(recipe) != now):
-            write_picture(
-                Image.fromarray(np.concatenate([turn(rows[recipe, s, seeds[0]][0]) for s in have])),
-                home / f"{recipe}.webp",
-            )
+        stay = {s: y for y, s in enumerate(index.get(recipe, [])) if (recipe, s, seeds[0]) in kept}
+        new = {s: rows[recipe, s, seeds[0]] for s in subjects if (recipe, s, seeds[0]) in rows}
+        have, now = [s for s in subjects if s in new or s in stay], mark([row for _, row in new.values()])
+        if new and (index.get(recipe) != have or marks.get(recipe) != now):
+            before = np.asarray(Image.open(home / f"{recipe}.webp").convert("RGB")) if stay else None
+            strips = [turn(new[s][0]) if s in new else before[stay[s] * SIZE :][:SIZE] for s in have]
+            write_picture(Image.fromarray(np.concatenate(strips)), home / f"{recipe}.webp")
             index[recipe], marks[recipe] = have, now
     write_json(home / "index.json", index)
 
@@ -118,11 +129,13 @@ def views(
     places: Mapping[str, int],
     kept: Collection[Key] = (),
 ) -> None:
-    """Write a sheet of each of the named places, and into the index what stands on it.
+    """Write a sheet of each of the named places, unless it is there, and into the index what stands on it.
 
     kept: jobs that are not among the rows, and whose pictures stay as the sheet has them.
     """
     index = json.loads((home / "index.json").read_text(encoding="utf-8"))
+    marks = index.setdefault("marks", {})
+    now = mark([[*key, row] for key, (_, row) in rows.items()] + sorted(kept))
     keys = [(subject, seed) for subject in subjects for seed in seeds]
     for name, place in places.items():
         found = {r: {key: view(rows[r, *key][0], place) for key in keys if (r, *key) in rows} for r in recipes}
@@ -131,7 +144,8 @@ def views(
             for recipe, *key in sorted(kept & before.keys()):
                 found[recipe][tuple(key)] = before[recipe, *key]
         found = {r: seen for r, seen in found.items() if any(seen.values())}
-        if not found:
+        stands = {"recipes": list(found), "subjects": list(subjects), "seeds": list(seeds)}
+        if not found or (index.get(name) == stands and marks.get(name) == now):
             continue
         sheet = Image.new("RGB", (SMALL * len(keys), SMALL * len(found)), "white")
         for y, seen in enumerate(found.values()):
@@ -139,7 +153,7 @@ def views(
                 if seen.get(key):
                     sheet.paste(seen[key], (x * SMALL, y * SMALL))
         write_picture(sheet, home / f"{name}.webp")
-        index[name] = {"recipes": list(found), "subjects": subjects, "seeds": seeds}
+        index[name], marks[name] = stands, now
     write_json(home / "index.json", index)
 
 
@@ -176,7 +190,7 @@ def gather(
     recipes = [r for r in experiment.recipes if any(key[0] == r for key in found)]
     if looks:
         about = rows, recipes, experiment.subjects, experiment.seeds, measured / experiment.name
-        turns(*about)
+        turns(*about, kept=set(kept))
         views(*about, places={"fronts": -4} | ({"images": -5} if experiment.kind == "sample" else {}), kept=set(kept))
     return {r: sum(key[0] == r for key in found) for r in recipes}
 
@@ -189,7 +203,11 @@ def main() -> None:
     args = parser.parse_args()
     for folder in args.folders:
         file = Path("experiments/sweeps") / f"{folder.name}.toml"
-        for recipe, count in gather(folder, file, keep=args.keep).items():
+        try:
+            counts = gather(folder, file, keep=args.keep)
+        except ValueError as error:
+            parser.error(str(error))
+        for recipe, count in counts.items():
             print(f"{folder.name}: {recipe}: {count}")
 
 

@@ -39,7 +39,11 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=MEASURED / "seeds.json")
     a = parser.parse_args()
-    runs, judge, cameras, found = done(a.folder), load_judge(), turn()[::EVERY], {}
+    try:
+        runs = done(a.folder)
+    except ValueError as error:
+        parser.error(str(error))
+    judge, cameras, found = load_judge(), turn()[::EVERY], {}
     prompts = list(dict.fromkeys(prompt for recipe, prompt, _ in runs if recipe in a.recipes))
     wanted = [(recipe, prompt, seed) for recipe in a.recipes for prompt in prompts for seed in range(SEEDS)]
     if lacking := [key for key in wanted if key not in runs]:

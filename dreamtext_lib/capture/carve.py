@@ -14,8 +14,10 @@ from .captures import Capture
 def carve(capture: Capture, resolution: int) -> Tensor:
     """Voxels of the cube around the capture's ball that no picture shows to be empty: (n, n, n) bool.
 
-    A voxel is empty if in one picture all pixels that it could touch count and have an alpha of 0, or if no picture has
-    a pixel that counts at its centre: nothing can be learned there. A picture that is wholly transparent says nothing.
+    A voxel is empty if in one picture all pixels near the one where its centre falls count and have an alpha of 0, or
+    if in no picture one of them counts: nothing can be learned there. Near is what half the diagonal of the nearest
+    voxel spans beside the optical axis. Towards the edge of a wide picture, or of a lens that stretches it, voxels span
+    more, and some that a solid pixel touches are carved away. A picture that is wholly transparent says nothing.
     Raises ValueError if no voxel is left.
     """
     n, (height, width) = resolution, capture.size
@@ -32,7 +34,7 @@ def carve(capture: Capture, resolution: int) -> Tensor:
         at, falls = fall(away, focal, camera.middle[0], lens)
         depth = away.norm(dim=-1) if lens[6] else -away[:, 2]  # of a fisheye, of a pinhole
         nearest = depth[falls].min().item() if falls.any() else math.inf
-        reach = math.ceil(focal.max().item() * capture.radius * math.sqrt(3) / n / max(nearest, 1e-3))
+        reach = math.ceil(focal.max().item() * capture.radius * math.sqrt(3) / n / max(nearest, 1e-6 * capture.radius))
         reach = min(reach, max(height, width))
         solid, said = wider(((alpha > 0) | ~counts).float(), reach), wider(counts.float(), reach)
         column, row = at.floor().long().unbind(-1)

@@ -35,7 +35,7 @@ USED = {
     "camera_model": "a pinhole or a fisheye, with or without these",
     "is_fisheye": "a fisheye: k1 to k4 of the angle",
     "fisheye_crop_radius": "pixels from the middle of a fisheye's picture within which it counts",
-    "mask_path": "a picture that is black where its picture does not count",
+    "mask_path": "a picture that is dark, at most half of its own brightest, where its picture does not count",
     "white_transparent": "each pixel that is exactly white is transparent",
     "black_transparent": "each pixel that is exactly black is transparent",
     "train_filenames": "pictures to learn from, by file_path",

@@ -25,7 +25,6 @@ class Frame(NamedTuple):
     optics: Optics  # in pixels of the picture as it lies there
     shape: tuple[int, int]  # height and width of it
     clear: Clear  # what of it is transparent
-    crop: float  # radius of a fisheye's circle around the middle of the picture, 0 without
 
 
 class Listing(NamedTuple):
@@ -78,8 +77,7 @@ def read_frame(path: Path, head: dict[str, Any], frame: dict[str, Any], where: s
     optics = read_optics(head, frame, shape, where)
     clear = Clear(white=meant(head.get("white_transparent")), black=meant(head.get("black_transparent")))
     name = Path(frame["file_path"].replace("\\", "/")).as_posix()
-    crop = {**head, **frame}.get("fisheye_crop_radius") if optics.lens[-1] else None
-    return Frame(file, name, mask, read_pose(frame, where), optics, shape, clear, float(crop or 0))
+    return Frame(file, name, mask, read_pose(frame, where), optics, shape, clear)
 
 
 def beside(path: Path, name: Any, what: str, where: str) -> Path:

@@ -18,6 +18,7 @@ class Optics(NamedTuple):
     focal: tuple[float, float]  # fl_x, fl_y
     middle: tuple[float, float]  # cx, cy from the left, top edge
     lens: tuple[float, ...]  # the seven numbers of `radiance.lens`
+    crop: float = 0.0  # radius of a fisheye's circle around the middle of the picture, 0 without
 
 
 def read_optics(head: dict[str, Any], frame: dict[str, Any], shape: Sequence[int], where: str) -> Optics:
@@ -36,16 +37,19 @@ def read_optics(head: dict[str, Any], frame: dict[str, Any], shape: Sequence[int
         fl_x, fl_y = (given[0] or given[1], given[1] or given[0])
         middle = float(values.get("cx", width / 2)), float(values.get("cy", height / 2))
         lens = lens_of(head, frame)
+        crop = float(values.get("fisheye_crop_radius") or 0) if lens[-1] else 0.0
     except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"{where} has a focal length, centre, lens or size that is not a number") from error
+        raise ValueError(f"{where} has a focal length, centre, lens, crop or size that is not a number") from error
     sides = fl_x, fl_y, width, height
     if not all(math.isfinite(v) for v in (*sides, *middle, *lens)) or min(sides) <= 0:
         numbers = ", ".join(f"{v:g}" for v in sides)
         raise ValueError(f"focal lengths and size of {where} must be finite and above 0, they are {numbers}")
+    if not 0 <= crop < math.inf:
+        raise ValueError(f"the fisheye_crop_radius of {where} must be finite and 0 (for none) or more, it is {crop:g}")
     across, down = shape[1] / width, shape[0] / height
     if abs(across / down - 1) > 0.02:
         raise ValueError(f"{where} says {width:g} x {height:g} pixels, its picture is {shape[1]} x {shape[0]}")
-    return Optics((fl_x * across, fl_y * down), (middle[0] * across, middle[1] * down), lens)
+    return Optics((fl_x * across, fl_y * down), (middle[0] * across, middle[1] * down), lens, crop * across)
 
 
 def focal_of(values: dict[str, Any], axis: str, side: float) -> float:

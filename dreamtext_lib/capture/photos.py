@@ -50,9 +50,9 @@ def make_capture(
 
 
 def without_wall(file: Path, words: str) -> Image.Image:
-    """A picture whose plain wall is transparent. Raises ValueError, with the words for it, if the wall is not plain."""
+    """A picture `cut_out` of its wall. Raises ValueError, with the words for it, if the wall is not plain."""
     try:
-        return Image.fromarray(cut_out(np.array(load(file).convert("RGB"))))
+        return Image.fromarray(cut_out(np.array(load(file).convert("RGBA"))))
     except ValueError as error:
         raise ValueError(f"{words} cannot be cut out: {error}") from error
 

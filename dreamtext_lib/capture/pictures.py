@@ -1,8 +1,8 @@
 """A picture file as bytes with alpha, and which of its pixels count.
 
 Files that instant-ngp and nerfstudio keep beside a picture are read as they read them: `NAME.alpha.png` holds its
-alpha, `dynamic_mask_NAME.png` is not black where something moved, `mask_path` names a file that is not black where the
-picture counts.
+alpha, `dynamic_mask_NAME.png` is not black where something moved. `mask_path` names a file that is light where the
+picture counts: above half of its own brightest pixel.
 """
 
 import struct
@@ -33,7 +33,7 @@ class Picture(NamedTuple):
 class Clear(NamedTuple):
     """What of a picture is to be made transparent."""
 
-    wall: bool = False  # the plain wall that touches its border (`cut_out`)
+    wall: bool = False  # the plain wall that touches its border, if nothing is transparent yet (`cut_out`)
     white: bool = False  # each pixel that is exactly white
     black: bool = False
 
@@ -88,14 +88,14 @@ def read_picture(file: Path, size: int | None = None, clear: Clear = Clear(), ma
     for other in beside:
         if other.is_file():
             rgba[..., 3] = linear(grey_of(other, file, rgba.shape[:2], channel=0))
+    if clear.wall:
+        try:
+            rgba = cut_out(rgba)
+        except ValueError as error:
+            raise ValueError(f"'{file}' cannot be cut out: {error}") from error
     for wanted, level in ((clear.white, 255), (clear.black, 0)):
         if wanted:
             rgba[(rgba[..., :3] == level).all(-1), 3] = 0
-    if clear.wall:
-        try:
-            rgba = cut_out(rgba[..., :3])
-        except ValueError as error:
-            raise ValueError(f"'{file}' cannot be cut out: {error}") from error
     counts = np.ones(rgba.shape[:2], bool)
     if mask is not None:
         grey = grey_of(mask, file, counts.shape)
@@ -130,10 +130,14 @@ def smaller(rgba: np.ndarray, counts: np.ndarray, size: int | None) -> Picture:
 
 
 def grey_of(file: Path, picture: Path, shape: tuple[int, int], channel: int | None = None) -> np.ndarray:
-    """Brightness (H, W) of a mask, or one channel of it. Raises ValueError if its size is not its picture's."""
+    """Brightness (H, W) of a mask, or the bytes of one channel of it.
+
+    Raises ValueError if its size is not its picture's, or if a channel is not of bytes.
+    """
     check_mask(file, picture, shape)
     image = load(file)
     if channel is not None:
+        check_mode(file, image)
         return np.array(image.convert("RGB"))[..., channel]
     return np.array(image if image.mode in ("L", "I", "I;16") else image.convert("RGB")).reshape(*shape, -1).max(-1)
 

@@ -18,6 +18,7 @@ Z = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
 KEEP = 5.0  # degrees by which the cameras' up may differ from z before the world is turned
 FAR = 100.0  # radii of the ball from the origin beyond which the world is moved
 BROAD = 0.17  # sine of the angle by which axes have to differ to span a plane (nerfstudio: cos 80 degrees)
+PARALLEL = 1e-4  # the same below which axes are taken to be parallel
 
 LEVEL = 0.35  # root mean square sine by which cameras that are held level may be rolled
 ROUND = 0.4  # length of the mean of unit vectors below which they go all around
@@ -127,13 +128,19 @@ def check_view(pose: Tensor, half: Tensor, up: Tensor, path: object) -> None:
     """Refuse cameras that do not look at one object. Raises ValueError in one sentence with the reason.
 
     pose (N, 3, 4), half (N,) the wider half angle of each picture, radians. A capture of an object has the point that
-    is nearest to all optical axes in most of its pictures.
+    is nearest to all optical axes in most of its pictures; of two, it lies in front of both. One picture, pictures from
+    one place and parallel ones have no such point.
     """
     to = meeting_point(pose) - pose[:, :, 3]  # (N, 3)
-    ahead = -(to * pose[:, :, 2]).sum(-1)
-    near = ahead / to.norm(dim=-1).clamp(min=1e-12)  # cosine to the optical axis
+    ahead, away = -(to * pose[:, :, 2]).sum(-1), to.norm(dim=-1)
+    if spread(pose[:, :, 2])[0][1] < PARALLEL or away.max() <= 1e-9 * pose[:, :, 3].abs().max():
+        raise ValueError(
+            f"the cameras of '{path}' do not look at one object: their optical axes are parallel or from one place, "
+            "and fix no point in front of them; take pictures from all around one thing"
+        )
+    near = torch.where(away > 0, ahead / away, 0)  # cosine to the optical axis
     seen = (near > half.cos()).double().mean().item()
-    if len(pose) < 3 or seen >= 0.5:
+    if (ahead > 0).all() if len(pose) < 3 else seen >= 0.5:
         return
     if (near < -0.1).double().mean() <= 0.5:
         raise ValueError(

@@ -39,10 +39,15 @@ def note_on_wall(pictures: np.ndarray, background: float) -> list[str]:
 
 
 def cut_out(picture: np.ndarray) -> np.ndarray:
-    """A picture (H, W, 3) of bytes before a plain wall, with alpha (H, W, 4): the wall is transparent.
+    """A picture (H, W, 3 or 4) of bytes before a plain wall, with alpha (H, W, 4): the wall is transparent.
 
-    The wall is what touches the border, in its most common colour. Raises ValueError if the border is not plain.
+    The wall is what touches the border, in its most common colour. A picture that has transparent pixels already is cut
+    out, and stays as it is. Raises ValueError if the border is not plain.
     """
+    if picture.shape[-1] == 4:
+        if picture[..., 3].min() < 255:
+            return picture
+        picture = picture[..., :3]
     colour, share = wall_of(picture)
     if share < MOSTLY:
         raise ValueError("its border is not of one colour; cut the object out by hand, or leave the wall as it is")

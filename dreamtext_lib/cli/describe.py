@@ -11,7 +11,7 @@ from ..slugs import slug
 from .flags import add_fields, given
 from .learned import WORDS
 from .models import add_model, add_threads, note_strange_words, on_threads, prior_of
-from .names import RUNS, new_folder, seed
+from .names import RUNS, new_folder, recorded, seed
 
 if TYPE_CHECKING:
     from ..distillation.prior import LatentPrior
@@ -136,7 +136,7 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
         raise ValueError("name an image: a picture of one thing, best before a plain wall")
     named, number = recipes(), a.seed or 0
     recipe = named[a.recipe or next(iter(named))].with_fields(**given(a, next(iter(named.values()))))
-    folder = new_folder(a.out or RUNS / f"{slug(a.image.stem)}-{number}")
+    source, folder = recorded(a.image), new_folder(a.out or RUNS / f"{slug(a.image.stem)}-{number}")
     single = read_single(a.image, a.mask)
     usual_clip, usual_words = USUAL[profile().name]
     words = vocabulary(a.vocabulary or usual_words)
@@ -151,7 +151,7 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
     if a.cache:
         clip.keep(a.cache)
     tell(path, clip, prior, picture, name)
-    run = Words(picture, path[-1].sentence, prior, recipe, number, model=name, source=str(a.image.resolve()))
+    run = Words(picture, path[-1].sentence, prior, recipe, number, model=name, source=source)
     return run, folder, path
 
 

@@ -1,6 +1,7 @@
 """`dreamtext dream`: text to 3-D, with a bar, a preview that refreshes, checkpoints, and a report at the end."""
 
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,23 @@ from ..slugs import slug
 from .export import mesh_or_none, turned
 from .flags import add_fields, given
 from .learned import describe_first, teach, words_of
-from .models import add_engine, add_model, add_threads, engine_of, note_strange_words, on_threads, prior_of
-from .names import RUNS, new_folder, seed
+from .models import (
+    add_engine,
+    add_model,
+    add_threads,
+    check_engine,
+    engine_of,
+    note_strange_words,
+    on_threads,
+    prior_of,
+)
+from .names import RUNS, free, new_folder, seed
 from .photo import add_photo, photo_of
-from .watch import SecondFront, add_watch, watch_of
+from .watch import add_watch, check_watch, watch_of
 
 if TYPE_CHECKING:
     from ..distillation.dream import Dream, Record
+    from ..distillation.photo import Photo
     from .watch import Watch
 
 PREVIEW_EVERY = 50  # steps between previews and checkpoints
@@ -65,12 +76,8 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
     """Prompt, seed, recipe, model, engine, folder and file of learned words, from the flags or the run to resume."""
     from ..distillation.dream import read_run
     from ..distillation.prompts import check_prompt
-    from ..profile import profile
     from ..runs import read_record
 
-    named = profile().recipes
-    usual = next(iter(named))
-    changed = given(a, named[usual])
     if a.resume:
         names = (
             "prompt",
@@ -78,7 +85,6 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
             "out",
             "seed",
             "model",
-            "engine",
             "words",
             "image",
             "mask",
@@ -87,43 +93,66 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
             "threads",
         )
         others = [name for name in names if getattr(a, name) is not None]
-        if others or changed:
-            name = (others or list(changed))[0].replace("_", "-")
+        if others := others + list(given(a, next(iter(recipes().values())))):
+            name = others[0].replace("_", "-")
             flag = "the prompt" if name == "prompt" else f"--{name}"
             raise ValueError(f"--resume goes on with a run as it was; drop {flag}")
-        return *read_run(a.resume), a.resume, read_record(a.resume)["words"]
+        *run, engine = read_run(a.resume)
+        return *run, a.engine or engine, a.resume, read_record(a.resume)["words"]
     sentence, model, words = words_of(a.words) if a.words else (None, None, None)
     prompt, number = check_prompt(a.prompt or sentence or ""), a.seed or 0
-    recipe = named[a.recipe or usual].with_fields(**changed)
-    folder = new_folder(a.out or RUNS / f"{slug(prompt)}-{number}")
-    return prompt, number, recipe, a.model or model, a.engine or "auto", folder, words
+    usual = RUNS / f"{slug(prompt)}-{number}"
+    folder = new_folder(a.out or (free(usual) if a.image else usual))  # no one foresees a prompt that is found
+    return prompt, number, recipe_of(a), a.model or model, a.engine or "auto", folder, words
+
+
+def recipe_of(a: Namespace) -> Recipe:
+    """The recipe that the flags ask for."""
+    from ..profile import profile
+
+    named = profile().recipes
+    usual = next(iter(named))
+    return named[a.recipe or usual].with_fields(**given(a, named[usual]))
+
+
+def begun(a: Namespace) -> "Photo | None":
+    """The photograph of a new dream. Raises ValueError for flags that are wrong whatever its prompt will be."""
+    recipe = recipe_of(a)
+    if a.out:
+        new_folder(a.out)
+    check_watch(a.watch_fronts, PREVIEW_EVERY, recipe.steps)
+    check_engine(a.engine)
+    return photo_of(a, recipe)
 
 
 def run(a: Namespace) -> int:
     """Text to 3-D with a bar, a preview that refreshes, checkpoints, and a report at the end."""
     if a.mask and not a.image:
         raise ValueError("--mask is given, but no image; name one with --image, or use --photo-mask for a photograph")
-    if a.image and not a.resume and (status := describe_first(a)):
-        return status
     with on_threads(a):
-        return dream(a)
+        photo = None if a.resume else begun(a)  # before an image is described, which takes minutes
+        if a.image and not a.resume and (status := describe_first(a)):
+            return status
+        return dream(a, photo)
 
 
-def dream(a: Namespace) -> int:
-    """The dream itself; its status."""
+def dream(a: Namespace, photo: "Photo | None") -> int:
+    """The dream itself, a new one with its photograph; its status."""
     prompt, number, recipe, model, engine, folder, words = plan(a)
 
-    from ..distillation.dream import Dream
+    from ..distillation.dream import Dream, read_run
     from ..distillation.photo import Photo
-    from ..drive import drive, stopped
+    from ..drive import Anew, drive, stopped
     from ..radiance.cameras import turntable
     from ..viewing.pictures import contact_sheet, write_picture
 
-    watch, photo = watch_over(a, prompt), Photo.there(folder) if a.resume else photo_of(a, recipe)
+    watch, photo = watch_over(a, prompt), Photo.there(folder) if a.resume else photo
     prior, name = prior_of(model)
     if words:
-        teach(prior, words)
+        teach(prior, words, prompt)
     engine = engine_of(prior, engine)
+    if a.resume and engine != (began := read_run(folder)[-1]):
+        print(f"note: begun with {began}, goes on with {engine}: the bits are those of neither alone", file=sys.stderr)
     run = watch.on(Dream(prompt, prior, recipe, number, name, words=words, photo=photo))
     if not a.image or a.resume:  # the description of an image has told of them
         note_strange_words(prompt, name)
@@ -135,16 +164,18 @@ def dream(a: Namespace) -> int:
 
     def preview() -> None:
         write_picture(contact_sheet(run.pictures(views), columns=4, scale=2), folder / "preview.png")
-        watch.look(run)
+
+    def spoilt() -> bool:
+        return watch.look(run)
 
     def bar(record: "Record") -> dict:
         return {"loss": f"{record.loss:.3f}", "opacity": f"{record.opacity:.2f}", "view": record.view}
 
     while True:
         try:
-            ended = drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=bar, preview=preview)
+            ended = drive(run, folder, every=PREVIEW_EVERY, line=summary, bar=bar, preview=preview, spoilt=spoilt)
             break
-        except SecondFront:
+        except Anew:
             run = watch.anew(run, folder)
     if not ended:
         return stopped(run, "dream", folder)

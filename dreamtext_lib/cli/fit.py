@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .export import mesh_or_none, turned
 from .flags import add_fields, given
-from .names import RUNS, new_folder, seed
+from .names import RUNS, new_folder, recorded, seed
 
 if TYPE_CHECKING:
     from ..capture.captures import Capture
@@ -59,7 +59,7 @@ def plan(a: Namespace) -> tuple[Path, int, "FitRecipe", Path]:
         return Path(about["capture"]), about["seed"], recipe, a.resume
     if a.capture is None:
         raise ValueError("name a capture: a folder that holds transforms.json, or a JSON file")
-    number, path = a.seed or 0, a.capture.resolve()
+    number, path = a.seed or 0, Path(recorded(a.capture))
     return path, number, FitRecipe().with_fields(**changed), new_folder(a.out or RUNS / f"{name_of(path)}-{number}")
 
 

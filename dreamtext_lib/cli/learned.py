@@ -1,11 +1,12 @@
 """Learned words for a dream: those of a run of `describe`, or of an image that is described first."""
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..slugs import slug
-from .names import RUNS, free
+from .names import RUNS, free, recorded
 
 if TYPE_CHECKING:
     from ..distillation.prior import LatentPrior
@@ -20,7 +21,8 @@ def describe_first(a: Namespace) -> int:
 
     if a.words or a.prompt:
         raise ValueError("--image finds its own words; drop --words and the prompt")
-    out = free(a.out.with_name(f"{a.out.name}-words") if a.out else RUNS / f"{slug(a.image.stem)}-{a.seed or 0}")
+    home = a.out and a.out.absolute()  # '.' has no name
+    out = free(home.with_name(f"{home.name}-words") if home else RUNS / f"{slug(a.image.stem)}-{a.seed or 0}")
     told = ["describe", str(a.image), "--out", str(out), "--seed", str(a.seed or 0)]
     flags = {"--model": a.model, "--threads": a.threads, "--mask": a.mask}
     passed = [str(part) for flag, value in flags.items() if value for part in (flag, value)]
@@ -39,11 +41,18 @@ def words_of(folder: Path) -> tuple[str, str, str]:
     file = folder / WORDS
     if not file.is_file():
         raise ValueError(f"the words in '{folder}' are not done; go on with: dreamtext describe --resume '{folder}'")
-    return about["sentence"], about["model"], str(file.resolve())
+    return about["sentence"], about["model"], recorded(file)
 
 
-def teach(prior: "LatentPrior", file: str) -> None:
-    """Give a prior the learned words of a file. Raises ValueError if they are not there, or are another model's."""
+def teach(prior: "LatentPrior", file: str, prompt: str) -> None:
+    """Give a prior the learned words of a file, and say so if the prompt has none of them.
+
+    Raises ValueError if they are not there, or are another model's.
+    """
     from ..words.files import put_rows, read_rows
+    from ..words.rows import ids_of
 
-    put_rows(prior, read_rows(Path(file)))
+    put_rows(prior, learned := read_rows(Path(file)))
+    if learned.pieces and not {p.place for p in learned.pieces} & {*ids_of(prior.tokenizer, prompt)}:
+        tokens = ", ".join(p.token for p in learned.pieces)
+        print(f"note: '{prompt}' has none of the tokens that were learned ({tokens}): a plain dream", file=sys.stderr)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ..distillation.prior import LatentPrior
 
 MOST_THREADS = 1024
+NO_ENGINE = (
+    "--engine onnxruntime needs a model on the CPU in single precision, and the packages: pip install"
+    " 'dreamtext[fast]'; or use --engine torch, with --resume too"
+)
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -32,7 +36,8 @@ def prior_of(model: str | None) -> tuple["LatentPrior", str]:
 
 def add_engine(parser: ArgumentParser) -> None:
     """The flag that says which program runs the U-Net."""
-    words = "what runs the U-Net on a CPU: auto is ONNX Runtime where it is installed, else torch (default auto)"
+    words = "what runs the U-Net on a CPU: auto is ONNX Runtime where it is installed, else torch (default auto);"
+    words += " a run that goes on may have another than it began with, and other bits from there on"
     parser.add_argument("--engine", choices=("auto", "torch", "onnxruntime"), help=words)
 
 
@@ -46,11 +51,17 @@ def engine_of(prior: "LatentPrior", engine: str) -> str:
 
     used = quicken(prior, torch.get_num_threads())
     if engine == "onnxruntime" and used != engine:
-        raise ValueError(
-            "--engine onnxruntime needs a model on the CPU in single precision, and the packages: pip install"
-            " 'dreamtext[fast]'; or use --engine torch"
-        )
+        raise ValueError(NO_ENGINE)
     return used
+
+
+def check_engine(engine: str | None) -> None:
+    """Raise ValueError if ONNX Runtime is asked for and is not installed."""
+    if engine == "onnxruntime":
+        from ..distillation.graph import at_hand
+
+        if not at_hand():
+            raise ValueError(NO_ENGINE)
 
 
 def add_threads(parser: ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """What a command writes: where, by which name, and nothing written over."""
 
+import os
 import tempfile
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -54,6 +55,15 @@ def check_writable(path: Path) -> None:
             f.write(b"dreamtext")
     except OSError as error:
         raise ValueError(f"'{path}' cannot be written: {error.strerror or error} ('{home}')") from error
+
+
+def recorded(path: Path) -> str:
+    """The whole path, as a run's record holds it. ValueError if it is no text, as a record is UTF-8."""
+    try:
+        (text := str(path.resolve())).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the path {os.fsencode(path)!r} is not UTF-8, so no record can hold it; rename it") from error
+    return text
 
 
 def seed(text: str) -> int:

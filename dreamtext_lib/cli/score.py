@@ -26,9 +26,10 @@ def run(a: Namespace) -> int:
 
     record = read_record(a.run, "dream", ("prompt",))
     asked(record["prompt"])  # is refused before anything is loaded
+    volume = finished(a.run).volume
     if record["recipe"].get("space") == "latents" and not (a.run / COLOURS).exists():
         raise ValueError(f"the dream in '{a.run}' is of latents and has no colours yet; go on with --resume '{a.run}'")
-    row = evaluate(finished(a.run).volume, record["prompt"], load_judge())
+    row = evaluate(volume, record["prompt"], load_judge())
     if a.json:
         about = {"prompt": record["prompt"], "seed": record["seed"]}
         print(json.dumps(about | asdict(row), ensure_ascii=False))

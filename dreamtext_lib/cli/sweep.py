@@ -138,8 +138,8 @@ def finish(a: Namespace, experiment: "Experiment", jobs: "list[Job]", rows: "dic
     from ..sweep.table import lines_of, write_csv, write_parquet, write_sheet
 
     lines = lines_of(experiment, jobs, rows)
-    write_bytes(sweep / "experiment.toml", a.file.read_bytes())
     write_csv(lines, sweep / "table.csv")
+    write_bytes(sweep / "experiment.toml", experiment.source)  # as it was run: the file may have changed meanwhile
     print(sweep / "table.csv")
     if a.parquet:
         write_parquet(lines, sweep / "table.parquet")

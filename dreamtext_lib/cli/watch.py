@@ -1,5 +1,6 @@
 """`--watch-fronts`: a dream that grows a second front in its first quarter is begun anew with the next seed (5.1.3)."""
 
+import math
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
@@ -16,25 +17,20 @@ MOST, UNTIL = 3, 0.25  # restarts unless told; the share of the steps in which a
 WRITTEN = ("recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png")  # by a run before its end
 
 
-class SecondFront(Exception):
-    """What ends a run that shows a second front."""
-
-
 @dataclass
 class Watch:
-    """Looks at a run's previews until it was begun anew `most` times."""
+    """Looks at a run after each preview until it was begun anew `most` times."""
 
     rule: "Callable[[Tensor], bool]"  # whether pictures of a turn (N, 64, 64, 3) show a second front
     most: int
     restarts: int = 0
 
-    def look(self, run: "Dream") -> None:
-        """Raise SecondFront if the run is in its first quarter and shows one."""
+    def look(self, run: "Dream") -> bool:
+        """Whether the run is in its first quarter and shows a second front."""
         from ..evaluation.fronts import turn
 
         watched = self.restarts < self.most and run.step <= UNTIL * run.recipe.steps
-        if watched and self.rule(run.pictures(turn())):
-            raise SecondFront
+        return watched and self.rule(run.pictures(turn()))
 
     def anew(self, run: "Dream", folder: Path) -> "Dream":
         """The same dream with the next seed, and nothing left in the folder of the one before; says so."""
@@ -71,6 +67,16 @@ def most(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise ArgumentTypeError(f"'{text}' is no whole number from 1 on; a prompt stands before the flag")
     return int(text)
+
+
+def check_watch(most: int | None, every: int, steps: int) -> None:
+    """Raise ValueError if a run that is to be watched is so short that no look comes in its first quarter."""
+    if most and every > UNTIL * steps:
+        least = math.ceil(every / UNTIL)
+        raise ValueError(
+            f"--watch-fronts looks after each {every} steps of the first quarter, of which {steps} steps have none"
+            f" there; give --steps {least} or more, or drop the flag"
+        )
 
 
 def watch_of(prompt: str, most: int, restarts: int = 0) -> Watch:

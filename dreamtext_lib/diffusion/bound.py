@@ -42,7 +42,9 @@ def discretised_log_likelihood(x: Tensor, mean: Tensor, variance: Tensor, levels
     """Eq. 3.6: log of the Gaussian's mass in the bin of each value, for pictures in -1..1 of `levels` grey levels.
 
     A bin reaches 1 / (levels - 1) to both sides; the first and the last are open. x, mean (...), variance that
-    broadcasts -> (...). Finite, with finite gradients, however far the mean is. Source: Ho et al. 2020, eq. 13.
+    broadcasts -> (...). The value is finite however far the mean is. In single precision its gradients are right to 1 %
+    up to 300 deviations from the mean; further out they are lost to rounding, and from some 1e5 on they may be no
+    number. Source: Ho et al. 2020, eq. 13.
     """
     half, deviation = 1 / (levels - 1), variance.sqrt()
     upper, lower = ((x - mean + d) / deviation for d in (half, -half))

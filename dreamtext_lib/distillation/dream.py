@@ -193,7 +193,7 @@ class Dream:
             raise ValueError(
                 f"the checkpoint in '{folder}' is of step {step}, its recipe has {self.recipe.steps} steps"
             )
-        unpack(tensors, *self.parts)
+        unpack(tensors, *self.parts, step)
         self.step = step
 
 

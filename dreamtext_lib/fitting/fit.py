@@ -16,7 +16,7 @@ from ..clock import Clock
 from ..descent import falling, mend, optimiser_of
 from ..radiance.rendering import composite, photometric
 from ..radiance.volume import Volume
-from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
+from ..runs import pack, read_checkpoint, read_record, read_tensors, stream, unpack, write_record, write_tensors
 from .recipe import FitRecipe
 from .ways import WAYS, learned
 
@@ -52,7 +52,7 @@ class Fit:
         clear = self.capture.has_alpha or not self.capture.counts.all()
         self.pool = worthwhile(self.capture) if clear else torch.arange(self.capture.rgba[..., 0].numel())
         if not len(self.pool):
-            raise ValueError("every pixel of every picture is transparent, so there is nothing to fit")
+            raise ValueError("every pixel of every picture is transparent or masked, so there is nothing to fit")
         self.way = WAYS[self.recipe.kind]
         self.descent = self.way.descent(self.recipe)
         self.volume: Volume = self.way.fresh(self.recipe, self.capture, stream(self.seed, 0, "field"))
@@ -102,9 +102,9 @@ class Fit:
         return torch.stack([self.volume.picture(*capture.picture_rays(i), height, wall) for i in range(len(capture))])
 
     def errors(self, held_out: Capture) -> list[float]:
-        """PSNR of each held-out picture, dB, over the recipe's background."""
-        true = held_out.pictures(self.recipe.pictures.background)
-        return [decibel((a - b).square().mean().item()) for a, b in zip(self.views(held_out), true)]
+        """PSNR of the pixels that count of each held-out picture, dB, over the recipe's background."""
+        both = zip(self.views(held_out), held_out.pictures(self.recipe.pictures.background), held_out.counts)
+        return [decibel((a - b).square()[counts].mean().item()) for a, b, counts in both]
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""
@@ -113,9 +113,19 @@ class Fit:
         write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
 
     def load(self, folder: Path) -> None:
-        """Go on from the checkpoint in a run's folder, written with the same recipe."""
+        """Go on from the checkpoint in a run's folder, written with the same recipe.
+
+        Raises ValueError, too, if the capture's ball was elsewhere or of another size then: its cameras were changed.
+        """
         tensors, step = read_checkpoint(folder)
-        unpack(tensors, *self.parts)
+        about, (centre, radius) = read_tensors(folder / "checkpoint.safetensors")[1].get("volume"), self.volume.world
+        then, of = about["world"] if about else (centre, radius)
+        if math.dist(then, centre) > 1e-4 * radius or not math.isclose(of, radius, rel_tol=1e-4):
+            raise ValueError(
+                f"the cameras of '{self.source}' were changed since '{folder}' began: the ball that they look at had"
+                f" the radius {of:g} and has {radius:g}, or another centre; put them back, or begin a new fit"
+            )
+        unpack(tensors, *self.parts, step)
         self.step = step
 
 

@@ -35,20 +35,24 @@ def measured(*names: str) -> list[dict[str, str]]:
 def dots(axis: Axes, lines: Sequence[Line], recipes: Mapping[str, str], name: str, *, legend: bool = False) -> None:
     """Draw every run of some recipes as a dot, and beside them their mean with its 95 % interval.
 
-    recipes: name -> what is written below its column. A prompt has a colour and a mark of its own, and its seeds stand
-    side by side; the mark of an empty run is hollow. Raises ValueError for a recipe or a number that the table has not.
+    recipes: name -> what is written below its column. A prompt has a colour and a mark of its own, the same in all
+    columns, and its seeds stand side by side; the mark of an empty run is hollow. Raises ValueError for a recipe or a
+    number that the table has not.
     """
+    mine = [line for recipe in recipes for line in lines if line["recipe"] == recipe]
+    prompts, told = list(dict.fromkeys(line[list(line)[1]] for line in mine)), set()
     for place, recipe in enumerate(recipes):
         found = column(lines, recipe, name)
         empty = column(lines, recipe, "empty") if "empty" in lines[0] else {}
-        prompts = list(dict.fromkeys(prompt for prompt, _ in found))
-        for i, prompt in enumerate(prompts):
+        for i, prompt in enumerate(dict.fromkeys(prompt for prompt, _ in found)):
             values, gone = np.array([(v, empty.get(pair, 0)) for pair, v in found.items() if pair[0] == prompt]).T
             x = place + (np.arange(len(values)) + i * len(values)) / max(1, len(found)) * 0.5 - 0.35
-            colour = list(COLOURS.values())[i % len(COLOURS)]
-            look = {"s": 15, "alpha": 0.8, "color": colour, "marker": MARKS[i % len(MARKS)]}
+            k = prompts.index(prompt)
+            colour = list(COLOURS.values())[k % len(COLOURS)]
+            look = {"s": 15, "alpha": 0.8, "color": colour, "marker": MARKS[k % len(MARKS)]}
             there = gone == 0
-            axis.scatter(x[there], values[there], **look, linewidths=0, label=prompt if place == 0 else None)
+            axis.scatter(x[there], values[there], **look, linewidths=0, label=None if prompt in told else prompt)
+            told.add(prompt)
             if not there.all():
                 axis.scatter(x[~there], values[~there], **look, linewidths=0.8, facecolors="none")
         mean = interval(list(found.values()))

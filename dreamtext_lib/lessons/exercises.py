@@ -9,6 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 
+def first_line(error: Exception) -> str:
+    """The first line of a message that is not empty; '' if there is none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+
+
 def attempt(check: Callable[[Any], None], answer: Any) -> None:
     """Try an answer: prints 'Solved.', or 'Not yet' with what went wrong; never a traceback.
 
@@ -19,11 +24,9 @@ def attempt(check: Callable[[Any], None], answer: Any) -> None:
     except NotImplementedError:
         print("Not yet: the cell above waits for your code.")
     except AssertionError as error:
-        print(
-            f"Not yet: {str(error).splitlines()[0] if str(error) else 'the numbers differ from what the check wants.'}"
-        )
+        print(f"Not yet: {first_line(error) or 'the numbers differ from what the check wants.'}")
     except Exception as error:  # any mistake of a learner's is theirs to read, in a line
-        print(f"Not yet: {type(error).__name__}: {error}")
+        print(f"Not yet: {type(error).__name__}: {first_line(error)}")
     else:
         if os.environ.get("DREAMTEXT_STUBS", "") not in ("", "0"):
             raise AssertionError(f"{check.__name__} passes a stub: it checks nothing")

@@ -1,5 +1,6 @@
 """From a neuron to a network that learns: activations, layers, losses, and one step of gradient descent."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 
@@ -11,6 +12,7 @@ Layer = Callable[[Tensor], Tensor]
 
 def sigmoid(x: Tensor) -> Tensor:
     """Eq. 2.1: 1 / (1 + exp(-x)), elementwise, into (0, 1); its slope is sigmoid (1 - sigmoid)."""
+    x = x.clamp(min=1 - math.log(torch.finfo(x.dtype).max))  # below, exp(-x) is infinite and the slope no number
     return 1 / (1 + (-x).exp())
 
 
@@ -64,8 +66,10 @@ def binary_cross_entropy(y: Tensor, y_true: Tensor) -> Tensor:
 def categorical_cross_entropy(y: Tensor, y_true: Tensor) -> Tensor:
     """Eq. 2.9: -1/N sum_i sum_j y_true_ij log y_ij, in nats.
 
-    y, y_true (N, K), each row a distribution over K classes. It is KL(y_true || y) plus the entropy of y_true.
+    y, y_true (N, K), each row a distribution over K classes. It is KL(y_true || y) plus the entropy of y_true. A term
+    whose y_true is 0 is 0, whatever y: a right answer of one class costs 0.
     """
+    y = torch.where(y_true == 0, 1.0, y)  # for 0 log 0 = 0
     return -(y_true * y.log()).sum(-1).mean()
 
 

@@ -41,13 +41,13 @@ def project(points: Tensor, lens: Tensor) -> Tensor:
     What a pinhole has behind it falls nowhere: its place is not finite.
     """
     x, y, z = points[:, 0], -points[:, 1], -points[:, 2]  # right, down, forward
-    front = torch.where(z > 1e-6, z, torch.nan)
     across = torch.stack([x, y], -1)
+    off = across.norm(dim=-1)
+    front = torch.where(z > 1e-6 * off, z, torch.nan)
     straight = across / front[:, None]
     if lens[:, 6].any():
-        off = across.norm(dim=-1)
         theta = torch.atan2(off, z)
-        straight = torch.where(lens[:, 6:] > 0, across * (theta / off.clamp(min=1e-9))[:, None], straight)
+        straight = torch.where(lens[:, 6:] > 0, across * (theta / off.maximum(1e-9 * z.abs()))[:, None], straight)
     return distort(straight, lens)
 
 

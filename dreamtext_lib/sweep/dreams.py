@@ -115,7 +115,9 @@ def room(recipe: Settings) -> int:
 
 @cache
 def prior_of(model: str | None) -> tuple["LatentPrior", str]:
-    """The prior and its name, on the device of the profile; a process loads it once."""
+    """The prior and its name, on the device of the profile, with PyTorch's threads; a process loads it once."""
+    import torch
+
     from ..distillation.graph import quicken
     from ..distillation.prior import load_prior
     from ..profile import profile
@@ -124,7 +126,7 @@ def prior_of(model: str | None) -> tuple["LatentPrior", str]:
     chosen = profile()
     name = model or chosen.model
     prior = load_prior(resolve(name), chosen.device, chosen.dtype)
-    quicken(prior)
+    quicken(prior, torch.get_num_threads())
     return prior, name
 
 

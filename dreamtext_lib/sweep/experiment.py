@@ -16,14 +16,15 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ..profile import PROFILES
 from ..settings import Settings, paths
 from ..slugs import slug
-from .kinds import KINDS, Kind
+from .kinds import KINDS, Kind, profile_of
 
 MOST = 100_000  # jobs
 
@@ -41,6 +42,7 @@ class Experiment:
     subjects: tuple[str, ...]  # the prompts
     seeds: tuple[int, ...]
     scoring: Settings
+    source: bytes = field(default=b"", repr=False, kw_only=True)  # the file itself
 
 
 def read_experiment(path: Path, kinds: Mapping[str, Kind] = KINDS) -> Experiment:
@@ -49,7 +51,7 @@ def read_experiment(path: Path, kinds: Mapping[str, Kind] = KINDS) -> Experiment
     if not Path(path).is_file():
         raise ValueError(f"there is no file {where}")
     try:
-        table = tomllib.loads(Path(path).read_bytes().decode("utf-8"))
+        table = tomllib.loads((source := Path(path).read_bytes()).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{where} is no UTF-8 text ({error})") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -66,12 +68,17 @@ def read_experiment(path: Path, kinds: Mapping[str, Kind] = KINDS) -> Experiment
     if (count := len(recipes) * len(subjects) * len(seeds)) > MOST:
         raise ValueError(f"{where} makes {count:,} jobs; at most {MOST:,} go into one sweep")
     scoring, _ = altered(of.scoring, table.get("score", {}), f"{where}, [score]")
-    return Experiment(name, kind, model, recipes, changed, of.about, subjects, seeds, scoring)
+    return Experiment(name, kind, model, recipes, changed, of.about, subjects, seeds, scoring, source=source)
 
 
 def jobs(experiment: Experiment) -> list[dict[str, Any]]:
-    """All jobs in the order of the file, each as JSON would give it back: what fixes it, and its `folder`."""
+    """All jobs in the order of the file, each as JSON would give it back: what fixes it, and its `folder`.
+
+    A model that the file does not name is None, as the profile has it; under a profile other than toy it is named where
+    the recipes of the kind are those of every profile, so that rows of one are not taken for rows of another.
+    """
     e = experiment
+    model = e.model or (None if profile_of() == "toy" or e.kind == "dream" else PROFILES[profile_of()].model)
     return [
         json.loads(
             json.dumps(
@@ -81,7 +88,7 @@ def jobs(experiment: Experiment) -> list[dict[str, Any]]:
                     "recipe": recipe,
                     e.about: subject,
                     "seed": seed,
-                    "model": e.model,
+                    "model": model,
                     "settings": settings.values(),
                     "score": e.scoring.values(),
                 }
@@ -148,8 +155,6 @@ def altered(settings: Settings, table: Any, where: str) -> tuple[Settings, list[
         changes[own] = float(value) if exact else value
     try:
         return settings.with_fields(**changes), list(changes)
-    except OverflowError as error:
-        raise ValueError(f"{where}: a number is too large to be used") from error
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..distillation.recipe import TOY_LATENT, TOY_REALFUSION, Recipe
-from ..drive import drive
+from ..drive import alone, drive
 from ..settings import Settings
 from ..words.recipe import LOW_RANK, NOUN, TOY, WordsRecipe
 from .dreams import EVERY, PICTURE, TURN, judge, line, prior_of, seconds, write_turn
@@ -68,8 +68,8 @@ def check(title: str) -> str:
 def image(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Find a sentence for an input image, train its words, dream with them; the row: sentence, seconds and scores.
 
-    Goes on from checkpoints. Raises ValueError as `drive` does, and KeyboardInterrupt once the run is saved if it was
-    asked to stop.
+    Goes on from checkpoints, and holds the folder all the while. Raises ValueError as `drive` does, and
+    KeyboardInterrupt once the run is saved if it was asked to stop.
     """
     from ..evaluation.evaluate import evaluate
     from ..evaluation.likeness import likeness
@@ -77,7 +77,8 @@ def image(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
     method, one = Method.from_values(job["settings"], "the method"), titles()[job["image"]]
     weights, shown = method.dream.regular, one.picture(SIDE)  # (S, S, 3)
     photo = photo_of(one) if weights.photo_weight or weights.mask_weight else None
-    volume, row = shaped(job, method, shown, home, source=one.title, photo=photo)
+    with alone(home):
+        volume, row = shaped(job, method, shown, home, source=one.title, photo=photo)
     alike = likeness(volume, one.thing, shown, one.camera, judge())
     scores = asdict(evaluate(volume, one.thing, judge())) | asdict(alike)
     return row | {key: round(value, 4) if isinstance(value, float) else value for key, value in scores.items()}

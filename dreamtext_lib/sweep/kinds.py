@@ -24,15 +24,18 @@ class Kind(NamedTuple):
     room: Callable[[Settings], int] = lambda recipe: 1 << 20  # bytes that a job may need on the disk
 
 
-def recipes() -> Mapping[str, Settings]:
-    """The recipes of dreams in the profile that the environment asks for, but for those that want a photograph.
-
-    Raises ValueError if there is no such profile.
-    """
+def profile_of() -> str:
+    """The name of the profile that the environment asks for, whatever this machine has; ValueError if there is none."""
     name = os.environ.get("DREAMTEXT_PROFILE", "toy")
     if name not in RECIPES:
         raise ValueError(f"DREAMTEXT_PROFILE is '{name}'; choose one of {', '.join(RECIPES)}")
-    return {name: r for name, r in RECIPES[name].items() if not (r.regular.photo_weight or r.regular.mask_weight)}
+    return name
+
+
+def recipes() -> Mapping[str, Settings]:
+    """The recipes of dreams in this profile, but for those that want a photograph."""
+    named = RECIPES[profile_of()]
+    return {name: r for name, r in named.items() if not (r.regular.photo_weight or r.regular.mask_weight)}
 
 
 KINDS = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..drive import alone
 from ..settings import Count, Number, Settings
 from .dreams import Scoring, prior_of, row_of
 from .images import DREAMTEXT, Method, dreamed, plain, shaped
@@ -35,14 +36,15 @@ WAYS = {"through-image": Way(), "plain": Way(through=False)}  # by name; others 
 def sample(job: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Dream what a prompt says by one of its images, the seed's; the row: sentence, seconds, scores by the prompt.
 
-    Goes on from checkpoints. Raises ValueError and KeyboardInterrupt as `images.image` does.
+    Goes on from checkpoints, and holds the folder, as `images.image` does, and raises what that raises.
     """
     way, prompt = Way.from_values(job["settings"], "the way"), job["prompt"]
-    if way.through:
-        shown = drawn(job, way)
-        volume, row = shaped(job, way.method, shown, home, source=f"a picture of '{prompt}', seed {job['seed']}")
-    else:
-        volume, row = dreamed(job, prompt, way.method.dream, home, prior=prior_of(job["model"])[0])
+    with alone(home):
+        if way.through:
+            shown = drawn(job, way)
+            volume, row = shaped(job, way.method, shown, home, source=f"a picture of '{prompt}', seed {job['seed']}")
+        else:
+            volume, row = dreamed(job, prompt, way.method.dream, home, prior=prior_of(job["model"])[0])
     return row | row_of(prompt, volume, Scoring(**job["score"]))
 
 

@@ -12,7 +12,8 @@ from .dreams import PICTURE
 from .experiment import Experiment, names_of
 from .folder import Job, Row
 
-TALLEST = 60_000  # pixels of a sheet; a JPEG has at most 65,535
+TALLEST, WIDEST = 60_000, 65_500  # pixels of a sheet; a JPEG has at most 65,500
+GAP = 6  # pixels between its pictures
 
 
 def lines_of(experiment: Experiment, jobs: Sequence[Job], rows: Mapping[str, Row]) -> list[dict[str, Any]]:
@@ -71,7 +72,10 @@ def write_parquet(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def write_sheet(jobs: Sequence[Job], sweep: Path, about: str, path: Path) -> bool:
-    """Write all pictures that the jobs left on one sheet, a line for the seeds of a prompt; whether there was any."""
+    """Write the pictures that the jobs left on one sheet; whether there was any.
+
+    A line is for the seeds of a prompt, or for as many as a JPEG is wide; of more jobs than one can show, the first.
+    """
     from PIL import Image
 
     from ..viewing.pictures import contact_sheet, write_picture
@@ -89,5 +93,7 @@ def write_sheet(jobs: Sequence[Job], sweep: Path, about: str, path: Path) -> boo
     labels = [f"{job['recipe']}: {job[about]}, seed {job['seed']}" for job in jobs]
     columns = len({job["seed"] for job in jobs})
     columns *= -(-len(jobs) * 2 * size[1] // (columns * TALLEST))  # a picture and its label are at most so high
-    write_picture(contact_sheet(pictures, columns, labels), path)
+    columns = min(columns, (WIDEST - GAP) // (size[0] + GAP))
+    shown = columns * -(-TALLEST // (2 * size[1]))
+    write_picture(contact_sheet(pictures[:shown], columns, labels[:shown], gap=GAP), path)
     return True

@@ -4,8 +4,10 @@ import base64
 import html
 import io
 import os
+import subprocess
 import tempfile
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -44,25 +46,15 @@ def write_video(frames: Frames, path: str | Path, fps: float = 20) -> None:
     handle, scratch = tempfile.mkstemp(suffix=".mp4")
     os.close(handle)
     try:
-        writer = imageio_ffmpeg.write_frames(
-            scratch,
-            (width, height),
-            fps=fps,
-            codec="libx264",
-            pix_fmt_out="yuv420p",
-            macro_block_size=2,
-            quality=None,
-            output_params=["-crf", "18", "-movflags", "+faststart"],
-            ffmpeg_log_level="error",
-        )
-        writer.send(None)
-        for frame in frames:
-            writer.send(np.ascontiguousarray(frame))
-        writer.close()
-        data = Path(scratch).read_bytes()
-        if not data:
-            raise OSError(f"ffmpeg wrote no video for {path}")
-        write_bytes(Path(path), data)
+        rate = str(Fraction(fps).limit_denominator())
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-f", "rawvideo", "-s", f"{width}x{height}"]
+        command += ["-pix_fmt", "rgb24", "-r", rate, "-i", "-", "-vcodec", "libx264", "-pix_fmt", "yuv420p"]
+        command += ["-crf", "18", "-movflags", "+faststart", scratch]
+        done = subprocess.run(command, input=frames.tobytes(), capture_output=True, check=False)
+        if done.returncode:
+            why = done.stderr.decode(errors="replace").strip().split("\n")[0] or "it was stopped"
+            raise OSError(f"ffmpeg could not write '{path}' ({why}); see that '{Path(scratch).parent}' has room")
+        write_bytes(Path(path), Path(scratch).read_bytes())
     finally:
         Path(scratch).unlink(missing_ok=True)
 
@@ -112,7 +104,7 @@ def read_film(path: Path) -> tuple[list[Image.Image], list[float]]:
             for i in range(getattr(picture, "n_frames", 1)):
                 picture.seek(i)
                 frames.append(picture.convert("RGB"))
-                ends.append(sum(ends[-1:]) + picture.info.get("duration", 1))
+                ends.append(sum(ends[-1:]) + (picture.info.get("duration") or 1))  # a still lasts 0
     except (OSError, SyntaxError, EOFError) as error:
         raise ValueError(f"'{path}' is no picture that can be read; remove it, or do its job anew") from error
     return frames, ends

@@ -1,5 +1,6 @@
 """A viewer in the browser, served to this machine alone: the mesh to orbit, or the field, rendered as you turn."""
 
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -31,21 +32,23 @@ def serve(volume: Volume, text: str, mesh: trimesh.Trimesh | None, port: int = 8
     server = viser.ViserServer(host=HOST, port=port, verbose=False)
     server.gui.set_panel_label("dreamtext")
     server.scene.set_up_direction("+z")
-    server.gui.add_markdown(f"{text}\n\nDrag to turn, scroll to come nearer.")
+    server.gui.add_markdown(f"{plain(text)}\n\nDrag to turn, scroll to come nearer.")
     handle = None
     if mesh is not None:
         unit = mesh.copy()
         unit.vertices = (unit.vertices - np.array(volume.world.centre)) / volume.world.scale
         handle = server.scene.add_mesh_trimesh("/mesh", unit)
     live = server.gui.add_checkbox("Render the field", initial_value=mesh is None)
-    one_at_a_time = threading.Lock()
+    one_at_a_time, waiting = threading.Lock(), {}  # clients by their number, whose view is no longer what they see
 
     def draw(client: "viser.ClientHandle") -> None:
-        if not live.value:
-            return
-        if one_at_a_time.acquire(blocking=False):  # a camera that moved meanwhile is drawn by its own next event
+        waiting[client.client_id] = client
+        while waiting and one_at_a_time.acquire(blocking=False):  # else who draws now draws this one, too
             try:
-                client.scene.set_background_image(frame(volume, client.camera), format="jpeg")
+                for number in list(waiting):
+                    client = waiting.pop(number)
+                    picture = frame(volume, client.camera) if live.value else None
+                    client.scene.set_background_image(picture, format="jpeg")
             finally:
                 one_at_a_time.release()
 
@@ -54,17 +57,23 @@ def serve(volume: Volume, text: str, mesh: trimesh.Trimesh | None, port: int = 8
         if handle is not None:
             handle.visible = not live.value
         for client in server.get_clients().values():
-            if live.value:
-                draw(client)
-            else:
-                client.scene.set_background_image(None)
+            draw(client)
 
     @server.on_client_connect
     def _(client: "viser.ClientHandle") -> None:
         client.camera.position, client.camera.look_at = (2.6, 0.6, 0.9), (0.0, 0.0, 0.0)
-        client.camera.on_update(lambda _: draw(client))
+        client.camera.on_update(lambda _: draw(client) if live.value else None)
 
     return server
+
+
+def plain(text: str) -> str:
+    """A text as Markdown that shows it letter by letter, whatever it holds: viser passes HTML on to the browser.
+
+    >>> plain("a <b> mug")
+    'a \\\\<b\\\\> mug'
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
 
 
 def frame(volume: Volume, camera: "viser.CameraHandle") -> NDArray[np.uint8]:

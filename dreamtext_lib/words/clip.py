@@ -101,10 +101,18 @@ class Clip:
             write_tensors(path, {"vectors": vectors}, {"sentences": list(self.known), "model": self.fingerprint})
 
     def recall(self, path: Path) -> bool:
-        """Remember what `keep` wrote; False if there is no file, or another model's. ValueError if it is broken."""
+        """Remember what `keep` wrote; False if there is no file, or another model's.
+
+        Raises ValueError if the file is broken, or was not written by `keep`, which would write over it.
+        """
         if not path.exists():
             return False
-        tensors, meta = read_tensors(path)
+        try:
+            tensors, meta = read_tensors(path)
+        except ValueError as error:
+            raise ValueError(f"{error}; it is no cache: name another file, or remove it first") from error
+        if not (tensors.keys() == {"vectors"} and meta.keys() == {"sentences", "model"}):
+            raise ValueError(f"'{path}' holds no vectors of sentences; name another --cache, which is written over")
         if meta.get("model") != self.fingerprint:
             return False
         self.known |= zip(meta["sentences"], tensors["vectors"].to(self.model.device))

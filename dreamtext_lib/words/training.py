@@ -137,7 +137,7 @@ class Words:
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe."""
         tensors, step = read_checkpoint(folder)
-        unpack(tensors, {"rows": self.rows}, {"optimiser": self.optimiser})
+        unpack(tensors, {"rows": self.rows}, {"optimiser": self.optimiser}, step)
         self.watch, self.step = tensors.get("watch", self.watch), step
         self.held = tensors["held"].item() if "held" in tensors else torch.nan
 

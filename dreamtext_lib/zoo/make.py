@@ -1,8 +1,8 @@
 """Train the whole zoo: data, autoencoder, CLIP, two U-Nets, judge, export, scores.
 
 `python -m dreamtext_lib.zoo.make --work DIR` goes on where it was stopped: every stage resumes from its checkpoint.
-Some hours on two cores; on a CUDA GPU where there is one. `--scale 0.001` shortens every stage and data set alike, to
-try the whole path.
+Some hours on two cores; on a CUDA GPU where there is one. `--scale 0.001 --work TRIAL --models TRIAL/models` shortens
+every stage and data set alike, to try the whole path beside the real one.
 
 `--start MODELS` trains models further instead of beginning with noise. `--only STAGE ...` trains just these stages, and
 takes all others from the work folder if they were trained there, from MODELS if not: on two cores, two stages that do
@@ -72,22 +72,36 @@ FURTHER = Budget(
 )
 
 
+def check_count(path: Path, found: int, count: int) -> None:
+    """Raise ValueError unless the file holds as many pictures as are asked for."""
+    if found != count:
+        told = f"'{path}' holds {found:,} pictures, not {count:,}"
+        raise ValueError(f"{told}; name another --work, or delete the file and the checkpoints beside it")
+
+
 def data(work: Path, name: str, count: int) -> Dataset:
-    """The data set `name`, rendered if it is not there yet, on a GPU where there is one."""
+    """The data set `name`, rendered if it is not there yet, on a GPU where there is one.
+
+    Raises ValueError if one of another size is there.
+    """
     path = work / f"{name}.safetensors"
     if not path.exists():
         bias = FRONT_BIAS if name == "front" else 0.0
         device = "cuda" if torch.cuda.is_available() else "cpu"
         parts = batches(count, seed=SEEDS[name], size=architectures.PIXELS, front_bias=bias, device=device)
         write(gather(tqdm(parts, total=-(-count // BATCH), desc=f"render {name}", unit="batch"), count), path)
-    return read(path)
+    found = read(path)
+    check_count(path, len(found), count)
+    return found
 
 
 def encoded(path: Path, vae: AutoencoderKL, pictures: Dataset) -> Tensor:
-    """The latents of a data set, encoded if they are not there yet."""
+    """The latents of a data set, encoded if they are not there yet. Raises ValueError if those there are of another."""
     if not path.exists():
         write_tensors(path, {"latents": train_autoencoder.latents(vae, pictures)})
-    return read_tensors(path)[0]["latents"]
+    latents = read_tensors(path)[0]["latents"]
+    check_count(path, len(latents), len(pictures))
+    return latents
 
 
 def run(stage: Stage, steps: int, folder: Path, seed: int = 0) -> Path:
@@ -203,18 +217,23 @@ class Zoo:
 def main() -> None:
     """The command line of this module."""
     parser = ArgumentParser(description="Train the zoo from nothing or further, or go on where it was stopped.")
-    parser.add_argument("--work", type=Path, default=Path("zoo-work"), help="folder of data and checkpoints")
-    parser.add_argument("--models", type=Path, default=MODELS, help="folder that takes the trained models")
+    parser.add_argument("--work", type=Path, help="folder of data and checkpoints (default: zoo-work)")
+    parser.add_argument("--models", type=Path, help="folder that takes the trained models (default: the package's)")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all budgets")
     parser.add_argument("--start", type=Path, help="folder of models to train further; without it all begin as noise")
     parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, metavar="STAGE", help=", ".join(STAGES))
     a = parser.parse_args()
     if not a.scale > 0:
         parser.error(f"--scale is {a.scale}; it must be above 0")
+    if a.scale != 1 and not (a.work and a.models):
+        parser.error(
+            f"--scale is {a.scale}: name --work and --models too, or a trial would take the place of the models"
+        )
     if a.start and not (a.start / "tiny" / "model_index.json").exists():
         parser.error(f"--start: there are no models in '{a.start}'; give a folder that holds tiny, clip and judge")
     budget = (FURTHER if a.start else Budget()).scaled(a.scale)
-    Zoo(a.work, budget, a.start, a.only, "cuda" if torch.cuda.is_available() else "cpu").make(a.models)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    Zoo(a.work or Path("zoo-work"), budget, a.start, a.only, device).make(a.models or MODELS)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,8 @@ def main() -> None:
     if not path.exists():
         write_tensors(path, {"pictures": renders(a.count, seed=0)})
     pictures = read_tensors(path)[0]["pictures"]
+    if len(pictures) != a.count:
+        parser.error(f"'{path}' holds {len(pictures):,} pictures, not {a.count:,}; name another --work or --count")
     torch.manual_seed(0)
     model = UNet(**CONFIG)
     for _ in tqdm(train(stage(model, pictures), a.steps, checkpoint.parent), total=a.steps):

@@ -68,12 +68,12 @@ def changed(**fields):
         (lambda f: (f / "recipe.json").unlink(), "recipe.json is missing", True),
         (lambda f: record(f, kind="fit", capture="x"), "holds a fit, not a dream; use dreamtext fit", False),
         (lambda f: record(f, recipe=None), "lacks 'recipe'", True),
-        (lambda f: record(f, prompt=None), "lacks 'prompt'", False),
+        (lambda f: record(f, prompt=None), "lacks 'prompt'", True),
         (lambda f: record(f, seed="x"), "has the seed 'x'", True),
         (lambda f: record(f, seed=True), "has the seed True", True),
         (lambda f: record(f, kind=["dream"]), "has the kind ['dream']; it must be a text", True),
-        (lambda f: record(f, prompt=["a mug"]), "has the prompt ['a mug']; it must be a text", False),
-        (lambda f: record(f, model=5), "has the model 5; it must be a text", False),
+        (lambda f: record(f, prompt=["a mug"]), "has the prompt ['a mug']; it must be a text", True),
+        (lambda f: record(f, model=5), "has the model 5; it must be a text", True),
         (lambda f: record(f, engine="steam"), "has the engine 'steam'; it must be one of torch, onnxruntime", False),
         (lambda f: rewritten(f, lambda t, m: m.update(step=9)), "is of step 9, its recipe has 1 steps", False),
         (lambda f: (f / "log.jsonl").write_bytes(b"\xff"), "log.jsonl' cannot be read (it holds bytes that", False),
@@ -131,3 +131,39 @@ def test_the_recipe_of_a_fit_is_read_with_care(recipe, words, tmp_path, capsys):
 def test_a_broken_line_of_the_log_is_dropped(folder):
     (folder / "log.jsonl").write_text('{"step": 0}\n{"st', encoding="utf-8")
     assert Log(folder / "log.jsonl", keep=0).lines == ['{"step": 0}']
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: record(f, recipe="x"), "holds no recipe of a dream; another program wrote it"),
+        (lambda f: record(f, recipe={"steps": 1}), "holds no recipe of a dream; another program wrote it"),
+        (lambda f: record(f, recipe={"score": {"guidance": "x"}}), "holds no recipe of a dream"),
+        (lambda f: record(f, kind="fit"), "lacks 'capture'"),
+        (lambda f: record(f, kind="fit", capture="x", recipe={}), "holds no recipe of a fit"),
+        (lambda f: record(f, kind="sculpture"), "holds a sculpture, which this version does not know"),
+    ],
+)
+def test_a_record_that_says_too_little_is_refused_by_whatever_looks_at_it(spoil, words, folder, tmp_path, capsys):
+    spoil(folder)
+    for command in (["export", folder, "--out", tmp_path / "m.glb"], ["view", folder, "--page", tmp_path / "p.html"]):
+        status, _, err = run(capsys, *command)
+        assert status == 1 and words in err and err.count("\n") == 1, err
+    if "dream" in words:
+        status, _, err = run(capsys, "score", folder)
+        assert status == 1 and words in err and err.count("\n") == 1, err
+
+
+def test_a_run_goes_on_without_the_engine_that_it_found_when_told_so(folder, capsys, monkeypatch):
+    def stop(self):
+        raise ValueError("that will do")
+        yield
+
+    monkeypatch.setattr("dreamtext_lib.distillation.graph.at_hand", lambda: False)
+    monkeypatch.setattr(Dream, "run", stop)
+    record(folder, engine="onnxruntime")
+    status, _, err = run(capsys, "dream", "--resume", folder)
+    assert status == 1 and "or use --engine torch, with --resume too" in err
+    status, _, err = run(capsys, "dream", "--resume", folder, "--engine", "torch")
+    assert "note: begun with onnxruntime, goes on with torch: the bits are those of neither alone" in err
+    assert status == 1 and err.endswith("that will do\n")

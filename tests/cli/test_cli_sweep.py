@@ -115,6 +115,18 @@ def test_rows_that_are_all_there_need_no_ray_and_failures_are_counted(tmp_path, 
     assert (tmp_path / "runs/tiny/experiment.toml").read_text(encoding="utf-8") == TINY
 
 
+def test_the_copy_of_the_experiment_is_what_was_run_though_the_file_is_gone(tmp_path, capsys, monkeypatch, installed):
+    def do(todo, rows, *others):
+        (tmp_path / "tiny.toml").unlink()
+        rows |= {job["folder"]: {"steps": 2, "seconds": 1.5} for job in todo}
+        return True
+
+    monkeypatch.setattr("dreamtext_lib.cli.sweep.do", do)
+    status, out, err = run(capsys, "sweep", "tiny.toml")
+    assert (status, out, err) == (0, "runs/tiny/table.csv\n", "")
+    assert (tmp_path / "runs/tiny/experiment.toml").read_text(encoding="utf-8") == TINY
+
+
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; no sweep was run")
 def test_a_tiny_sweep_on_ray(tmp_path, capsys):
     """One job fails, for its checkpoint is broken; the other is done; given again, the first alone is tried."""

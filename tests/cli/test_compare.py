@@ -36,6 +36,9 @@ def test_what_cannot_be_compared_is_one_sentence(fake_sweep, tmp_path, capsys):
     job.write_text(
         json.dumps(json.loads(job.read_text(encoding="utf-8")) | {"kind": "sound", "prompt": ""}), encoding="utf-8"
     )
+    job = fake_sweep("nothing", ROWS) / "dreamtext/mug-0/job.json"
+    values = json.loads(job.read_text(encoding="utf-8"))
+    job.write_text(json.dumps({name: value for name, value in values.items() if name != "image"}), encoding="utf-8")
     (broken / "dreamtext/mug-0/row.json").write_text("{", encoding="utf-8")
     for arguments, words in [
         (["none"], "there is no folder 'none'"),
@@ -48,6 +51,7 @@ def test_what_cannot_be_compared_is_one_sentence(fake_sweep, tmp_path, capsys):
         (["begun"], "no job of 'begun' is done yet"),
         (["strange"], "mug-0/job.json' is no job of a sweep; another program wrote it"),
         (["other"], "is a job of the kind 'sound'; this version knows dream, image, sample"),
+        (["nothing"], "mug-0/job.json' has the image None; it must be a text"),
         (["broken"], "mug-0/row.json' is not valid JSON"),
         (["images", "--out", "page.txt"], "--out 'page.txt' is a page; let its name end in .html"),
         (["images", "--out", "file/x.html"], "cannot be written"),

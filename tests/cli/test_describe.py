@@ -13,11 +13,14 @@ from PIL import Image
 from safetensors import safe_open
 
 from dreamtext_lib import cli
+from dreamtext_lib.cli.learned import teach
 from dreamtext_lib.distillation.dream import Dream
+from dreamtext_lib.runs import write_tensors
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.viewing.pictures import write_picture
 from dreamtext_lib.words import training
 from dreamtext_lib.words.files import read_rows
+from dreamtext_lib.words.rows import ids_of
 from dreamtext_lib.zoo import MODELS
 
 SHORT = ["--steps", "2", "--batch", "1", "--look-every", "1", "--patience", "0"]
@@ -224,3 +227,14 @@ def test_a_network_that_learned_dreams_too(image, tmp_path, capsys, monkeypatch)
         status, _, err = run(capsys, "dream", *flags, "--out", tmp_path / f"dream-{len(seen)}", *short)
         assert status == 1 and "that will do" in err
     assert not torch.equal(*seen)
+
+
+def test_a_prompt_without_any_word_that_was_learned_is_told(prior, tmp_path, capsys):
+    (place,) = ids_of(prior.tokenizer, "red")
+    own = prior.text_encoder.get_input_embeddings().weight[[place]].clone()
+    about = {"sentence": "an image of a red mug", "tokens": [prior.tokenizer.convert_ids_to_tokens(place)]}
+    write_tensors(tmp_path / "words.safetensors", {"rows": own}, about | {"places": [place]})
+    for prompt, told in (("a blue mug", True), ("a red castle", False)):
+        teach(prior, str(tmp_path / "words.safetensors"), prompt)
+        note = f"note: '{prompt}' has none of the tokens that were learned ({about['tokens'][0]}): a plain dream\n"
+        assert capsys.readouterr().err == note * told

@@ -37,6 +37,16 @@ def here(tmp_path, monkeypatch):
         (["sample", "a r\udce9d mug"], "the prompt holds bytes that are no text"),
         (["dream", "a mug", "--seed", TOO_LARGE], f"argument --seed: '{TOO_LARGE}' is no whole number"),
         (["dream", "a mug", "--guidance", "nan"], "guidance is nan; it must be a finite number"),
+        (["dream", "a mug", "--steps", "9" * 400], "it must lie between -2^53 and 2^53"),
+        (["dream", "a red mug", "--watch-fronts", "--steps", "199"], "199 steps have none there; give --steps 200 or"),
+        (["dream", "--image", "mine.png", "--out", "mine.png"], "--out 'mine.png' is a file; name a folder"),
+        (["dream", "--image", "mine.png", "--out", "."], "the folder '.' is not empty; choose another --out"),
+        (["dream", "--image", "mine.png", "--steps", "0"], "steps is 0; it must be a whole number, at least 1"),
+        (["dream", "--image", "mine.png", "--photo-azimuth", "9"], "--photo-azimuth is given, but no photograph"),
+        (["dream", "--image", "mine.png", "--photo", "gone.png", "--photo-weight", "1"], "no picture 'gone.png'"),
+        (["dream", "--image", "mine.png", "--watch-fronts", "--steps", "9"], "9 steps have none there; give --steps"),
+        (["describe", "caf\udce9.png"], "is not UTF-8, so no record can hold it; rename it"),
+        (["fit", "caf\udce9"], "is not UTF-8, so no record can hold it; rename it"),
         (["dream", "a mug", "--out", "mine.png"], "--out 'mine.png' is a file; name a folder"),
         (["dream", "a mug", "--out", "mine.png/run"], "cannot be written: it is not a folder"),
         (["dream", "a mug", "--out", "/proc/run"], "'/proc/run/file' cannot be written: "),
@@ -98,3 +108,10 @@ def test_every_error_has_a_sentence_and_a_status(error, status, words, capsys, m
     monkeypatch.setenv("DREAMTEXT_TRACEBACK", "1")
     with pytest.raises(type(error)):
         run(capsys, "sample", "a mug")
+
+
+@pytest.mark.parametrize("flags", [["a mug"], ["--image", "mine.png"]])
+def test_an_engine_that_is_not_installed_is_refused_before_any_work(flags, capsys, monkeypatch):
+    monkeypatch.setattr("dreamtext_lib.distillation.graph.at_hand", lambda: False)
+    status, _, err = run(capsys, "dream", *flags, "--engine", "onnxruntime")
+    assert status == 1 and "--engine onnxruntime needs a model on the CPU" in err and err.count("\n") == 1

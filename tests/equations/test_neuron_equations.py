@@ -1,5 +1,6 @@
 """Neurons, losses and descent: against torch, symbols, and by trying all cases."""
 
+import math
 from itertools import product
 
 import pytest
@@ -31,6 +32,9 @@ def test_sigmoid_and_its_slope():
     assert sp.simplify(sp.diff(s, z) - s * (1 - s)) == 0
     y = neurons.sigmoid(x[:50])
     torch.testing.assert_close(slope(neurons.sigmoid, x[:50]), y * (1 - y))
+    far = torch.tensor([-100.0, -1e30, 100.0])  # exp(-x) is infinite in single precision
+    torch.testing.assert_close(slope(neurons.sigmoid, far), torch.zeros(3))
+    assert slope(neurons.sigmoid, far.double())[0] == pytest.approx(math.exp(-100))
 
 
 @pytest.mark.equation("2.2")
@@ -113,6 +117,11 @@ def test_categorical_cross_entropy_is_kl_and_entropy():
     torch.testing.assert_close(found, F.cross_entropy(y.log(), y_true))
     p, q = (torch.distributions.Categorical(probs=v) for v in (y_true, y))
     torch.testing.assert_close(found, (torch.distributions.kl_divergence(p, q) + p.entropy()).mean())
+    answers = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])  # the first is right, the second half so
+    right = torch.tensor([[1.0, 0.0, 0.0]] * 2)
+    assert neurons.categorical_cross_entropy(answers, right).item() == pytest.approx(math.log(2) / 2)
+    found = slope(lambda v: neurons.categorical_cross_entropy(v, right), answers)
+    torch.testing.assert_close(found, torch.tensor([[-0.5, 0.0, 0.0], [-1.0, 0.0, 0.0]]))
 
 
 @pytest.mark.equation("2.10")

@@ -252,6 +252,32 @@ def test_a_fisheye_of_a_file_or_of_one_frame_has_its_rays(folder):
     assert not torch.allclose(alone.picture_rays(1)[1], whole.picture_rays(1)[1], atol=1e-2)
 
 
+def test_the_circle_of_a_fisheye_is_of_its_declared_size_and_a_number(folder):
+    focal = SIZE / math.radians(100)
+    small = capture_with(folder, fl_x=focal, is_fisheye=True, fisheye_crop_radius=6)[0]
+    twice = capture_with(folder, fl_x=2 * focal, w=2 * SIZE, h=2 * SIZE, fisheye_crop_radius=12)[0]
+    assert same(small, twice) and 100 < small.counts[0].sum() < 120
+    for value in ("abc", [1], -5, math.nan, math.inf):
+        text = refused(folder, frame={"fisheye_crop_radius": value})
+        assert "crop" in text and "frame 2 of" in text and "transforms.json" in text
+    none = capture_with(folder, frame={"fisheye_crop_radius": 0}, fisheye_crop_radius=12)[0]
+    assert none.counts[none.names.index(FRAMES[2])].all()
+
+
+def test_a_tiny_world_has_the_same_hull_through_any_lens(folder):
+    whole = read_capture(folder)[0]
+    for lens in ([0.0] * 7, [0.1, 0, 0, 0, 0, 0, 0], [0.0] * 6 + [1]):
+        cameras = replace(whole.cameras, lens=torch.tensor([lens]).expand(len(whole), 7))
+        given = replace(whole, cameras=cameras)
+        hull = carve(given, 32)
+        for scale in (1e-5, 2.0**-40):
+            pose = torch.cat([cameras.pose[..., :3], scale * cameras.pose[..., 3:]], -1)
+            tiny = {"centre": scale * whole.centre, "radius": scale * whole.radius}
+            other = carve(replace(given, cameras=replace(cameras, pose=pose), **tiny), 32)
+            assert (other ^ hull).sum() <= (20 if scale == 1e-5 else 0), "powers of two round alike"
+    assert 0 < hull.sum() < 32**3 / 4
+
+
 def test_the_hull_is_seen_through_the_lens():
     """A ball off the middle of a fisheye's pictures, which are drawn through that lens, stays whole."""
     n, side, focal = 8, 64, 64 / math.radians(80)
@@ -322,6 +348,21 @@ def test_what_a_mask_hides_is_neither_learned_nor_carved(folder, level):
     assert (carve(before, 32) & ~hull).sum() == 0, "a mask takes nothing away that other pictures see"
 
 
+def test_a_held_out_picture_that_a_mask_hides_is_left_out_and_named(folder):
+    with_masks(folder, np.s_[:0])
+    hidden = np.full((SIZE, SIZE), 0, np.uint8)
+    for rim in (0, 4):  # SSIM judges no pixel of the rim
+        hidden[:rim] = 255
+        Image.fromarray(hidden).save(folder / "masks/7.png")
+        train, held_out = capture_with(folder, test_filenames=[FRAMES[7], FRAMES[0]])
+        assert held_out.names == (FRAMES[0],) and len(train.notes) == 1 and FRAMES[7] in train.notes[0]
+        assert "transforms.json" in (text := refused(folder, test_filenames=[FRAMES[7]])) and "hold out" in text
+    hidden[:6] = 255
+    Image.fromarray(hidden).save(folder / "masks/7.png")
+    train, held_out = capture_with(folder, test_filenames=[FRAMES[7], FRAMES[0]])
+    assert len(held_out) == 2 and not train.notes
+
+
 def test_what_every_picture_hides_is_left_empty(folder):
     with_masks(folder, np.s_[:, :12])
     values = read(folder)
@@ -363,6 +404,9 @@ def test_files_beside_a_picture_are_read_as_instant_ngp_reads_them(folder):
     assert not train.counts[i, 3:6, 3:6].any() and train.counts[i].sum() == SIZE**2 - 9 and train.counts[j].all()
     assert train.rgba[j, :4, :, 3].max() == 0 and (train.rgba[j, 8:, :, 3] == 255).all()
     assert (train.rgba[j, 4:8, :, 3].int() - 128).abs().max() <= 1
+    Image.fromarray(alpha.astype(np.uint16) * 257).save(folder / "train/r_003.png.alpha.png")
+    assert "r_003.png.alpha.png" in (text := refused(folder)) and "16 bits" in text
+    (folder / "train/r_003.png.alpha.png").unlink()
     (folder / "train/rays_r_002.dat").write_bytes(b"")
     assert "rays_r_002.dat" in refused(folder)
     capture_with(folder, enable_ray_loading=False)

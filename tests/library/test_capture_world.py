@@ -258,6 +258,30 @@ def test_a_few_odd_cameras_among_many_are_no_fault(tmp_path):
     assert len(read_capture(written(tmp_path / "c", pose))[0]) == 18
 
 
+def test_axes_that_fix_no_point_are_told_so(tmp_path):
+    pose = around(3)
+    aside = pose[:1].clone()
+    aside[0, :, 3] += pose[0, :, 0]
+    odd = {
+        "one": pose[:1],
+        "twice": pose[[0, 0]],
+        "parallel": torch.cat([pose[:1], aside]),
+        "turned": torch.cat([pose[:2, :, :3], pose[[0, 0], :, 3:]], -1),
+        "away": outward(pose[:2]),
+    }
+    for name, wrong in odd.items():
+        folder = written(tmp_path / name, wrong)
+        (folder / "transforms.json").rename(folder / "transforms_train.json")
+        (folder / "transforms_test.json").write_bytes((folder / "transforms_train.json").read_bytes())
+        text = refused(folder)
+        assert "transforms_train.json" in text and ("fix no point" in text or name == "away")
+    assert read_capture(written(tmp_path / "two", pose[:2]))[0].radius == pytest.approx(1.1, rel=0.1)
+    tiny = pose.clone()
+    tiny[:, :, 3] *= 1e-13  # metres for the size of atoms
+    radius = read_capture(written(tmp_path / "tiny", tiny))[0].radius
+    assert radius == pytest.approx(1e-13 * read_capture(written(tmp_path / "three", pose))[0].radius, rel=1e-6)
+
+
 # pictures ------------------------------------------------------------------------------------------------------------
 
 
@@ -333,6 +357,18 @@ def test_a_plain_wall_is_noticed_unless_it_is_the_background():
     assert plain_wall(black) is None
     black[0, 8, 8, 3] = 0
     assert not note_on_wall(black, 1.0)
+
+
+def test_a_picture_that_is_cut_out_already_keeps_its_holes(tmp_path):
+    folder = written(tmp_path / "c", around())
+    rgba = np.full((SIZE, SIZE, 4), 255, np.uint8)
+    rgba[4:12, 4:12] = (90, 0, 0, 255)
+    rgba[6:9, 6:9, 3] = 0
+    Image.fromarray(rgba).save(folder / "7.png")
+    train = read_capture(folder, cut_out=True)[0]
+    assert np.array_equal(train.rgba[train.names.index("7.png")].numpy(), rgba)
+    Image.fromarray(rgba[..., :3]).save(folder / "7.png")
+    assert (read_capture(folder, cut_out=True)[0].rgba[train.names.index("7.png"), 4:12, 4:12, 3] == 255).all()
 
 
 def test_a_wall_that_is_not_plain_names_the_picture(tmp_path):

@@ -293,6 +293,15 @@ def test_a_fit_learns_resumes_bit_for_bit_and_stops_early_without_harm(folder, t
     torch.testing.assert_close(pieces.rgb, full.rgb, rtol=0, atol=1e-5)
 
 
+def test_a_fit_of_a_capture_whose_cameras_were_changed_meanwhile_does_not_go_on(folder, tmp_path):
+    train, _ = read_capture(folder)
+    Fit(train, SMALL, source="here").save(tmp_path)
+    Fit(train, SMALL).load(tmp_path)
+    for changed in (replace(train, radius=2 * train.radius), replace(train, centre=train.centre + train.radius)):
+        with pytest.raises(ValueError, match=r"the cameras of 'here' were changed since '.*' began: the ball that"):
+            Fit(changed, SMALL, source="here").load(tmp_path)
+
+
 def test_pieces_have_the_gradient_of_the_whole(folder):
     train, _ = read_capture(folder)
     field, gradients = Fit(train, SMALL, seed=1).volume.field, []
@@ -324,8 +333,10 @@ def test_a_recipe_that_makes_no_sense_is_refused():
 def test_pictures_without_any_object_are_refused(folder):
     train, _ = read_capture(folder)
     empty = Capture(**{**train.__dict__, "rgba": torch.zeros_like(train.rgba)})
-    with pytest.raises(ValueError, match="nothing to fit"):
+    with pytest.raises(ValueError, match="transparent or masked, so there is nothing to fit"):
         Fit(empty, SMALL)
+    with pytest.raises(ValueError, match="transparent or masked, so there is nothing to fit"):
+        Fit(replace(train, counts=torch.zeros_like(train.counts)), SMALL)
 
 
 # scores -------------------------------------------------------------------------------------------------------------
@@ -355,6 +366,18 @@ def test_what_a_mask_hides_is_not_judged():
     assert ssim(image, truth, whole) == pytest.approx(ssim(image, truth)) and psnr(image, truth, whole) == psnr(
         image, truth
     )
+
+
+def test_errors_of_a_fit_are_of_the_pixels_that_count(folder):
+    train, held_out = read_capture(folder)
+    run = Fit(train, SMALL)
+    whole = [(a - b).square().mean() for a, b in zip(run.views(held_out), held_out.pictures())]
+    assert run.errors(held_out) == [-10 * math.log10(v.item()) for v in whole], "the same bits where nothing is masked"
+    counts, rgba = held_out.counts.clone(), held_out.rgba.clone()
+    counts[:, 8:24] = False
+    rgba[:, 8:24] = 255 - rgba[:, 8:24]
+    masked = replace(held_out, counts=counts)
+    assert run.errors(masked) == run.errors(replace(masked, rgba=rgba)) != run.errors(held_out)
 
 
 def test_scores_of_shapes_know_the_truth_and_a_shift():

@@ -126,6 +126,9 @@ def test_each_picture_holds_the_turn_in_order(tmp_path):
     assert Image.open(tmp_path / "held.webp").n_frames == 13
     seen = [cell.mean() / 255 for cell in frames_of(strip(tmp_path / "held.webp"))]
     assert seen == pytest.approx(held.mean((1, 2, 3)).tolist(), abs=0.03)
+    write_webp(torch.full((FRAMES, 16, 16, 3), 0.5), tmp_path / "gone.webp")  # a dream of nothing: one still, for 0 ms
+    seen = [cell.mean() / 255 for cell in frames_of(strip(tmp_path / "gone.webp"))]
+    assert seen == pytest.approx([0.5] * FRAMES, abs=0.03)
     (tmp_path / "none.webp").write_bytes(b"RIFF")
     with pytest.raises(ValueError, match=r"none\.webp' is no picture that can be read"):
         strip(tmp_path / "none.webp")

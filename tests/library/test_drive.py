@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from dreamtext_lib.drive import PATIENCE, alone, drive
+from dreamtext_lib import drive as driving
+from dreamtext_lib.drive import PATIENCE, Anew, alone, drive
 
 
 class Record(NamedTuple):
@@ -45,7 +46,7 @@ class Count:
         self.saved.append(self.step)
 
 
-def driven(run, folder, every=4):
+def driven(run, folder, every=4, spoilt=lambda: False):
     drawn = []
     whole = drive(
         run,
@@ -54,6 +55,7 @@ def driven(run, folder, every=4):
         line=lambda records: {"step": records[-1].step, "count": len(records)},
         bar=lambda record: {"step": str(record.step)},
         preview=lambda: drawn.append(run.step),
+        spoilt=spoilt,
     )
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     return whole, drawn, [(line["step"], line["count"]) for line in lines]
@@ -84,6 +86,29 @@ def test_ctrl_c_waits_for_the_step_in_hand_and_the_log_goes_on(tmp_path):
     assert driven(run, tmp_path) == (False, [4, 6], [(4, 4), (6, 2)])
     assert run.saved == [4, 6] and signal.getsignal(signal.SIGINT) is before
     assert driven(run, tmp_path)[2] == [(4, 4), (6, 2), (8, 2), (10, 2)]
+
+
+def test_a_run_that_is_spoilt_ends_unless_ctrl_c_came_before_or_meanwhile(tmp_path):
+    asked = []
+
+    def spoilt(of, press=False):
+        asked.append(run.step)
+        if press:
+            signal.raise_signal(signal.SIGINT)
+        return run.step in of
+
+    run = Count()
+    with pytest.raises(Anew):
+        driven(run, tmp_path, spoilt=lambda: spoilt([8]))
+    assert (run.step, asked) == (8, [4, 8])
+    for pressed, of, press, step, looks in (
+        ([6], [6], False, 6, [4]),
+        ([4], [4], False, 4, []),
+        ([], [4], True, 4, [4]),
+    ):
+        run, asked = Count(pressed=pressed), []
+        assert not driven(run, tmp_path, spoilt=lambda of=of, press=press: spoilt(of, press))[0]
+        assert (run.step, run.saved[-1], asked) == (step, step, looks), "what was saved stays, and is told"
 
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path):
@@ -174,3 +199,20 @@ with alone(Path({str(tmp_path)!r})):
     with alone(tmp_path):
         pass
     assert driven(Count(), tmp_path)[0]
+
+
+def test_a_folder_is_held_though_its_former_run_removed_the_file_before_it_was_locked(tmp_path, monkeypatch):
+    lock, calls = driving.hold, []
+
+    def late(file):
+        calls.append(file)
+        if len(calls) == 1:
+            (tmp_path / ".running").unlink()
+        lock(file)
+
+    monkeypatch.setattr(driving, "hold", late)
+    with alone(tmp_path):
+        assert len(calls) == 2 and (tmp_path / ".running").exists()
+        with pytest.raises(ValueError, match="another run is at work"), alone(tmp_path):
+            pass
+    assert not list(tmp_path.iterdir())

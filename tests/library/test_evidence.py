@@ -123,7 +123,7 @@ def test_fronts_and_first_images_are_cut_from_what_jobs_left(sweep, monkeypatch)
 
 
 def test_jobs_that_the_book_has_and_the_folder_lacks_stay(sweep, monkeypatch):
-    monkeypatch.setattr(gathering, "turn", lambda run: np.zeros((64, 12 * 64, 3), np.uint8))
+    monkeypatch.setattr(gathering, "turn", lambda run: np.full((64, 12 * 64, 3), 90 if run.name == "1-0" else 0, "u1"))
     for home in sweep.glob("trial/*/*"):
         tiles = [np.full((64, 64, 3), 0.4 if home.parent.name == "dreamtext" else 0.8)] * 4
         write_picture(contact_sheet(tiles, columns=4), home / "views.webp")
@@ -136,11 +136,36 @@ def test_jobs_that_the_book_has_and_the_folder_lacks_stay(sweep, monkeypatch):
     index = read_index(sweep)
     assert gather(*about, keep=True) == {"plain-words": 4, "dreamtext": 4}
     assert (sweep / "trial.csv").read_text(encoding="utf-8") == table
-    assert read_index(sweep)["fronts"] == index["fronts"]
+    for name in ("fronts", "plain-words", "dreamtext"):
+        assert read_index(sweep)[name] == index[name]
+    prompts, frames = evidence.turns("trial", "plain-words")
+    assert prompts == ["mug", "castle 1"] and [int(f.mean().round()) for f in frames] == [90, 0]  # mug: kept, and grey
     again = evidence.fronts("trial")
     assert list(again) == ["plain-words", "dreamtext"]
     assert all(np.abs(again[name].astype(int) - fronts[name]).max() < 6 for name in again)
-    assert gather(*about) == {"plain-words": 3}
+    written = [path.stat().st_mtime_ns for path in sorted((sweep / "trial").glob("*.webp"))]
+    gather(*about, keep=True)  # nothing is new, so no sheet is encoded again
+    assert [path.stat().st_mtime_ns for path in sorted((sweep / "trial").glob("*.webp"))] == written
+    assert gather(*about) == {"plain-words": 3} and read_index(sweep)["plain-words"] == ["castle 1"]
+
+
+def test_a_folder_that_is_no_sweep_is_refused_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["gather", str(tmp_path / "nope")])
+    with pytest.raises(SystemExit, match="2"):
+        gathering.main()
+    assert "there is no file 'experiments/sweeps/nope.toml'" in capsys.readouterr().err
+
+
+def test_a_prompt_keeps_its_colour_where_a_recipe_lacks_another(sweep):
+    gather(sweep / "trial", sweep / "trial.toml", sweep, looks=False)
+    lines = read_table(sweep / "trial.csv")
+    lines = [line for line in lines if (line["recipe"], line["image"]) != ("dreamtext", "mug")]
+    figure, axis = plt.subplots()
+    evidence.dots(axis, lines, {"dreamtext": "learned", "plain-words": "plain"}, "class_share", legend=True)
+    colours = [tuple(p.get_facecolor()[0]) for p in axis.collections if len(getattr(p, "get_offsets", list)()) == 2]
+    assert [t.get_text() for t in axis.get_legend().get_texts()] == ["castle 1", "mug"]
+    assert len(colours) == 3 and colours[0] == colours[2] != colours[1]  # learned: castle 1; plain: mug, castle 1
+    plt.close(figure)
 
 
 def read_index(sweep):

@@ -9,6 +9,13 @@ def check_twice(twice):
     assert twice(2) == 4, "twice 2 is 4"
 
 
+def fails(error):
+    def answer(x):
+        raise error
+
+    return answer
+
+
 def stub(x):
     raise NotImplementedError
 
@@ -19,6 +26,9 @@ def stub(x):
         (stub, "Not yet: the cell above waits for your code."),
         (lambda x: x, "Not yet: twice 2 is 4"),
         (lambda x, y: x, "Not yet: TypeError: "),
+        (fails(AssertionError("\n the tensors differ\nin many places")), "Not yet: the tensors differ\n"),
+        (fails(AssertionError("\n")), "Not yet: the numbers differ from what the check wants."),
+        (fails(RuntimeError("\nsizes differ\nhere and there")), "Not yet: RuntimeError: sizes differ\n"),
         (lambda x: 2 * x, "Solved."),
     ],
 )

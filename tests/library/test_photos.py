@@ -169,6 +169,15 @@ def test_a_wall_is_cut_out_of_what_was_placed(photographs, tmp_path):
     assert ((train.rgba[..., 3] == 255) == solid).all() and ((train.rgba[..., 3] == 0) == ~solid).all()
 
 
+def test_a_photograph_that_is_cut_out_already_keeps_its_holes(photographs, tmp_path):
+    for file in photographs.glob("*.png"):
+        rgba = np.dstack([np.array(Image.open(file)), np.full((24, 32), 255, np.uint8)])
+        rgba[:4], rgba[10:12, 14:16, 3] = 0, 0
+        Image.fromarray(rgba).save(file)
+    make_capture(photographs, tmp_path / "out", clear_wall=True, say=lambda _: None)
+    assert (read_capture(tmp_path / "out")[0].rgba.numpy() == rgba).all()
+
+
 def test_a_film_that_holds_nothing_leaves_nothing(tmp_path):
     (tmp_path / "film.mp4").write_text("no film", encoding="utf-8")
     before = tree(tmp_path)

@@ -23,6 +23,28 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_two_writers_of_one_file_leave_it_whole(tmp_path, monkeypatch):
+    path, sync = tmp_path / "a.bin", runs.os.fsync
+
+    def between(file):
+        monkeypatch.setattr(runs.os, "fsync", sync)
+        runs.write_bytes(path, b"second")
+        assert path.read_bytes() == b"second"
+
+    monkeypatch.setattr(runs.os, "fsync", between)
+    runs.write_bytes(path, b"first")
+    assert path.read_bytes() == b"first" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+    runs.write_bytes(tmp_path / ("é" * 127), b"a name as long as systems allow")
+
+
+def test_the_working_folder_can_be_filled(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with runs.whole_folder(".") as partial:
+        (partial / "a").touch()
+    assert [p.name for p in (tmp_path / "here").iterdir()] == ["a"] and [p.name for p in tmp_path.iterdir()] == ["here"]
+
+
 def test_tensors_and_values_come_back(tmp_path):
     runs.write_tensors(tmp_path / "t.safetensors", {"a": torch.arange(6).reshape(2, 3).T}, {"step": 7, "name": "ü"})
     tensors, meta = runs.read_tensors(tmp_path / "t.safetensors")
@@ -50,6 +72,28 @@ def test_a_resumed_optimiser_goes_on_bit_for_bit(tmp_path):
     runs.unpack(runs.read_tensors(tmp_path / "c.safetensors")[0], {"net": again}, {"o": again_optimiser})
     steps(again, again_optimiser, 3, start=3)
     assert torch.equal(net.weight, again.weight) and torch.equal(net.bias, again.bias)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t: [t.pop(name) for name in list(t) if name.startswith("o/")], "o has no state after 1 steps"),
+        (lambda t: t.update({"o/0/exp_avg": torch.zeros(2, 4)}), "o/0/exp_avg has the shape .2, 4., not .2, 3."),
+        (lambda t: t.update({"o/7/step": t["o/0/step"]}), "o/7 is the state of no parameter"),
+        (lambda t: t.pop("o/1/exp_avg_sq"), "o/1 is the state of no parameter, or lacks what others have"),
+    ],
+)
+def test_the_state_of_another_optimiser_is_refused(spoil, words):
+    net = nn.Linear(3, 2)
+    optimiser = torch.optim.Adam(net.parameters())
+    runs.unpack(runs.pack({"net": net}, {"o": optimiser}), {"net": net}, {"o": optimiser})  # from before its first step
+    net(torch.ones(1, 3)).sum().backward()
+    optimiser.step()
+    tensors = runs.pack({"net": net}, {"o": optimiser})
+    runs.unpack(tensors, {"net": net}, {"o": optimiser}, 1)
+    spoil(tensors)
+    with pytest.raises(ValueError, match=f"the checkpoint is of another recipe or version .*{words}"):
+        runs.unpack(tensors, {"net": net}, {"o": optimiser}, 1)
 
 
 def test_a_resumed_log_drops_what_follows_its_checkpoint(tmp_path):

@@ -81,3 +81,11 @@ def test_a_sweep_that_is_not_done_is_refused_in_a_sentence(
     with pytest.raises(SystemExit, match="2"):
         program.main()
     assert words in capsys.readouterr().err and not (tmp_path / "found.json").exists()
+
+
+@pytest.mark.parametrize("program", [seeds, diversity])
+def test_a_folder_that_is_not_there_is_refused_in_a_sentence(program, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["program", str(tmp_path / "nope")])
+    with pytest.raises(SystemExit, match="2"):
+        program.main()
+    assert "there is no folder" in capsys.readouterr().err

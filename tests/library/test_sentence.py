@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from dreamtext_lib.runs import write_tensors
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.viewing.search import plot_search
 from dreamtext_lib.words.clip import Clip
@@ -140,6 +141,16 @@ def test_batches_and_the_cache_change_nothing(clip, tmp_path):
     judge = Clip.load("judge")
     assert not judge.recall(tmp_path / "cache.safetensors") and not judge.known
     assert not new.recall(tmp_path / "none.safetensors")
+
+
+def test_a_cache_is_not_written_over_a_file_that_is_none(clip, tmp_path):
+    path = tmp_path / "words.safetensors"
+    write_tensors(path, {"rows": torch.ones(2, 3)}, {"sentence": "an image of a mug"})
+    with pytest.raises(ValueError, match="safetensors' holds no vectors of sentences; name another --cache"):
+        clip.recall(path)
+    path.write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"is cut short or broken \(.*\); it is no cache: name another file, or"):
+        clip.recall(path)
 
 
 def test_a_picture_is_not_divided_by_255_again(clip):

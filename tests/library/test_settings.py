@@ -40,6 +40,14 @@ def test_a_share_is_between_0_and_1(value):
     assert Two(few_share=0).few_share == 0 and Two(few_share=1).few_share == 1
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**400), 2**53])
+def test_a_whole_number_that_no_float_can_hold_is_refused(value):
+    for made, name in ((lambda: Grid(levels=value), "levels"), (lambda: Descent(clip=value), "clip")):
+        with pytest.raises(ValueError, match=rf"^{name} is -?[0-9]+; it must lie between -2\^53 and 2\^53$"):
+            made()
+    assert Grid(levels=2**53 - 1).levels == 2**53 - 1
+
+
 def test_a_group_has_to_be_one():
     with pytest.raises(ValueError, match=r"^grid is 3; it must be of the kind Grid$"):
         Two(grid=3)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dreamtext_lib.distillation.recipe import RECIPES
+from dreamtext_lib.profile import PROFILES
 from dreamtext_lib.sweep.experiment import jobs, read_experiment
 
 EXAMPLE = Path(__file__).parents[2] / "experiments" / "sweeps" / "example.toml"
@@ -122,7 +123,7 @@ def test_recipes_are_those_of_the_profile(tmp_path, monkeypatch):
         ("guidance = 20", "guidence = 20", "recipe 'guided': there is no field 'guidence'; is it 'guidance'?"),
         ("guidance = 20", 'guidance = "x"', "recipe 'guided': guidance is 'x'; it must be a finite number"),
         ("guidance = 20", "guidance = nan", "recipe 'guided': guidance is nan; it must be a finite number"),
-        ("guidance = 20", f"guidance = {10**400}", "recipe 'guided': a number is too large to be used"),
+        ("guidance = 20", f"guidance = {10**400}", "it must lie between -2^53 and 2^53"),
         ("guidance = 20", "steps = 1.5", "recipe 'guided': steps is 1.5; it must be a whole number"),
         ("guidance = 20", "grid = 1", "recipe 'guided': there is no field 'grid'"),
         ("guidance = 20", "t_max = 20", "recipe 'guided': the field 't_max' is there twice"),
@@ -166,6 +167,20 @@ words.steps = 40
 dream.steps = 200
 photo_weight = 10
 """
+
+
+def test_rows_of_one_profile_are_not_those_of_another_where_recipes_are_the_same(tmp_path, monkeypatch):
+    models = {}
+    for profile in ("toy", "full"):
+        monkeypatch.setenv("DREAMTEXT_PROFILE", profile)
+        for kind, text in (("image", IMAGES), ("dream", WHOLE)):
+            models[profile, kind] = jobs(read(tmp_path, text))[0]["model"]
+    assert models["toy", "image"] is models["toy", "dream"] is models["full", "dream"] is None, "as they always were"
+    assert models["full", "image"] == PROFILES["full"].model
+    assert jobs(read(tmp_path, f'model = "tiny"\n{IMAGES}'))[0]["model"] == "tiny"
+    monkeypatch.setenv("DREAMTEXT_PROFILE", "huge")
+    with pytest.raises(ValueError, match="DREAMTEXT_PROFILE is 'huge'; choose one of toy, full"):
+        jobs(read(tmp_path, IMAGES))
 
 
 def test_images_are_named_by_their_titles_and_fields_that_are_there_twice_by_their_groups(tmp_path):

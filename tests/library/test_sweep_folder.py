@@ -168,6 +168,33 @@ def test_the_sheet_has_a_place_for_each_job(tmp_path):
     assert brightest == [0, 1, 2] and min(seen[3]) > 240  # the fourth has no picture
 
 
+def test_a_sheet_is_no_wider_than_a_jpeg_may_be(tmp_path, monkeypatch):
+    monkeypatch.setattr("dreamtext_lib.sweep.table.WIDEST", 2 * 286 + 3 * 6 + 5)
+    made = jobs(experiment(seeds=(0, 1, 2)))
+    for job in made:
+        (tmp_path / job["folder"]).mkdir(parents=True)
+        Image.new("RGB", (286, 76), "red").save(tmp_path / job["folder"] / PICTURE)
+    assert write_sheet(made, tmp_path, "prompt", tmp_path / "sheet.jpg")
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.width == 2 * 286 + 3 * 6 and sheet.height > 3 * 76
+
+
+def test_a_job_of_several_runs_holds_its_own_folder_all_the_while(tmp_path, monkeypatch):
+    def held(*given, **how):
+        with pytest.raises(ValueError, match="another run is at work"), alone(tmp_path):
+            pass
+        raise ValueError("that will do")
+
+    for module in ("images", "samples"):
+        monkeypatch.setattr(f"dreamtext_lib.sweep.{module}.shaped", held)
+    monkeypatch.setattr("dreamtext_lib.sweep.samples.drawn", lambda job, way: None)
+    job = {"image": "mug", "prompt": "a mug", "seed": 0, "model": None, "score": {"by": "truth"}}
+    for run, settings in ((image, METHODS["dreamtext"]), (sample, WAYS["through-image"])):
+        with pytest.raises(ValueError, match="that will do"):
+            run(job | {"settings": settings.values()}, tmp_path)
+        assert not list(tmp_path.iterdir())
+
+
 def test_a_dream_is_a_row_with_a_picture_and_goes_on_where_it_was_stopped(tmp_path, prior, monkeypatch):
     monkeypatch.setattr("dreamtext_lib.sweep.dreams.prior_of", lambda model: (prior, "tiny"))
     whole, halved = jobs(experiment(seeds=(3, 4)))[:2]

@@ -1,5 +1,9 @@
 """Files of frames, sheets, widgets: what is written comes back, and what cannot be shown is refused in words."""
 
+import sys
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +11,20 @@ import trimesh
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from dreamtext_lib.viewing import style
+from dreamtext_lib.viewing import server, style
 from dreamtext_lib.viewing.explorer import FrameExplorer, MeshViewer, thin
 from dreamtext_lib.viewing.film import Film, write_video, write_webp
 from dreamtext_lib.viewing.pictures import contact_sheet, pixels, write_picture
+from dreamtext_lib.viewing.server import serve
+
+
+def test_what_a_record_says_is_shown_in_the_viewer_letter_by_letter(monkeypatch):
+    pytest.importorskip("viser")
+    server = MagicMock()
+    monkeypatch.setattr("viser.ViserServer", lambda **how: server)
+    serve(None, "by <img src=x onerror=y>\n\n# [a](b) *c* &lt; http://d", None)
+    (shown,) = server.gui.add_markdown.call_args.args
+    assert shown.startswith(r"by \<img src\=x onerror\=y\> \# \[a\]\(b\) \*c\* \&lt\; http\:\/\/d")
 
 
 @pytest.fixture
@@ -31,6 +45,20 @@ def test_a_video_holds_the_frames_in_a_form_that_browsers_play(frames, tmp_path)
     assert np.abs(back[:, :33] / 255 - frames.numpy()).mean() < 0.05
     meta = iio.immeta(tmp_path / "t.mp4", plugin="FFMPEG")
     assert meta["codec"] == "h264" and meta["pix_fmt"].startswith("yuv420p")
+
+
+def test_a_video_that_ffmpeg_could_not_end_leaves_what_stood_there(tmp_path, monkeypatch):
+    import imageio_ffmpeg
+
+    short = tmp_path / "ffmpeg"  # the true one, on a disk that holds 4 kB
+    short.write_text(f'#!/bin/sh\nulimit -f 8\n"{imageio_ffmpeg.get_ffmpeg_exe()}" "$@"\n', encoding="utf-8")
+    short.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(short))
+    (tmp_path / "t.mp4").write_bytes(b"former")
+    noise = torch.rand(20, 64, 64, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(OSError, match=r"could not write '.*t\.mp4'") as error:
+        write_video(noise, tmp_path / "t.mp4")
+    assert (tmp_path / "t.mp4").read_bytes() == b"former" and "\n" not in str(error.value)
 
 
 def test_an_animated_webp_holds_the_frames(frames, tmp_path):
@@ -129,3 +157,68 @@ def test_a_diagram_draws_its_boxes_and_arrows():
     with pytest.raises(KeyError):
         diagram({"a": (0, 0, "in")}, [("a", "b")])
     plt.close("all")
+
+
+class Wire:
+    """What viser's cameras, checkboxes and connections have in common: who asked to be told."""
+
+    value, told = True, ()
+
+    def on_update(self, tell):
+        self.told = (*self.told, tell)
+        return tell
+
+    def happen(self):
+        for tell in self.told:
+            tell(None)
+
+
+def test_the_viewer_shows_the_view_where_a_camera_comes_to_rest(monkeypatch):
+    """Events that come while a picture is made, also of another window or of the checkbox, are not lost."""
+    clients, live, shown, during, connected = {}, Wire(), [], [], []
+
+    def client(i):
+        show = SimpleNamespace(set_background_image=lambda picture, format: shown.append((i, picture)))
+        clients[i] = SimpleNamespace(client_id=i, camera=Wire(), scene=show)
+        connected[0](clients[i])
+        return clients[i].camera
+
+    def slow(_, camera):
+        seen = camera.place
+        if during:
+            during.pop()()
+        return seen
+
+    gui = SimpleNamespace(
+        set_panel_label=lambda _: None, add_markdown=lambda _: None, add_checkbox=lambda *_, **__: live
+    )
+    made = SimpleNamespace(
+        gui=gui,
+        scene=SimpleNamespace(set_up_direction=lambda _: None),
+        on_client_connect=connected.append,
+        get_clients=lambda: clients,
+    )
+    monkeypatch.setitem(sys.modules, "viser", SimpleNamespace(ViserServer=lambda **_: made))
+    monkeypatch.setattr("dreamtext_lib.viewing.server.frame", slow)
+    server.serve(None, "", None)
+    one, two = client(1), client(2)
+
+    def move(camera, place):
+        camera.place = place
+        camera.happen()
+
+    during.append(lambda: [move(one, "end"), move(two, "other")])
+    move(one, "start")
+    assert shown[0] == (1, "start") and set(shown[1:]) == {(1, "end"), (2, "other")}
+
+    def leave():
+        live.value = False
+        live.happen()
+
+    during.append(leave)
+    shown.clear()
+    move(one, "late")
+    assert dict(shown) == {1: None, 2: None}  # the last word of each
+    shown.clear()
+    move(one, "unseen")
+    assert not shown

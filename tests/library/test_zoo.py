@@ -11,9 +11,20 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from dreamtext_lib.toybox.dataset import batches, gather
+from dreamtext_lib.runs import write_tensors
+from dreamtext_lib.toybox.dataset import batches, gather, write
 from dreamtext_lib.toybox.objects import vocabulary
-from dreamtext_lib.zoo import MODELS, PIPELINES, architectures, resolve, train_autoencoder, train_clip, train_unet
+from dreamtext_lib.zoo import (
+    MODELS,
+    PIPELINES,
+    architectures,
+    make,
+    resolve,
+    train_autoencoder,
+    train_clip,
+    train_pixels,
+    train_unet,
+)
 from dreamtext_lib.zoo.make import Budget, Zoo
 from dreamtext_lib.zoo.negatives import KINDS, kind
 from dreamtext_lib.zoo.scores import NEW_COLOURS, plain_objects, sample_labels, samples
@@ -175,6 +186,40 @@ def test_the_whole_zoo_from_nothing(tmp_path):
     assert set(scores["samples"]) >= {"tiny", "tiny-front"}
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "models" / "tiny-front", safety_checker=None)
     assert pipe("a mug", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
+
+
+def test_a_trial_neither_poisons_the_data_nor_takes_the_place_of_the_models(tmp_path, monkeypatch, capsys):
+    pictures = gather(batches(16, seed=1, size=8, workers=1), 16)
+    write(pictures, tmp_path / "held.safetensors")
+    assert len(make.data(tmp_path, "held", 16)) == 16
+    with pytest.raises(
+        ValueError, match=r"held\.safetensors' holds 16 pictures, not 3,584; name another --work, or delete"
+    ):
+        make.data(tmp_path, "held", 3_584)
+    write_tensors(tmp_path / "latents.safetensors", {"latents": torch.zeros(3, 4, 16, 16)})
+    with pytest.raises(ValueError, match=r"latents\.safetensors' holds 3 pictures, not 16; name"):
+        make.encoded(tmp_path / "latents.safetensors", None, pictures)
+    made = []
+    monkeypatch.setattr(Zoo, "make", lambda self, models: made.append((self.work, models)))
+    for given in ([], ["--work", str(tmp_path)], ["--models", str(tmp_path)]):
+        monkeypatch.setattr("sys.argv", ["make", "--scale", "0.001", *given])
+        with pytest.raises(SystemExit, match="2"):
+            make.main()
+        assert "--scale is 0.001: name --work and --models too" in capsys.readouterr().err and not made
+    monkeypatch.setattr("sys.argv", ["make", "--scale", "0.001", "--work", "trial", "--models", "trial/models"])
+    make.main()
+    monkeypatch.setattr("sys.argv", ["make"])
+    make.main()
+    assert [tuple(map(str, pair)) for pair in made] == [("trial", "trial/models"), ("zoo-work", str(MODELS))]
+
+
+def test_the_model_of_pixels_refuses_renders_of_another_count(tmp_path, monkeypatch, capsys):
+    write_tensors(tmp_path / "pixels.safetensors", {"pictures": torch.zeros(5, 3, 32, 32, dtype=torch.uint8)})
+    monkeypatch.setattr(train_pixels, "train", lambda *_: pytest.fail("it trains"))
+    monkeypatch.setattr("sys.argv", ["train_pixels", "--work", str(tmp_path), "--models", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        train_pixels.main()
+    assert "pixels.safetensors' holds 5 pictures, not 14,336; name another --work" in capsys.readouterr().err
 
 
 def test_models_are_trained_further(tmp_path):
