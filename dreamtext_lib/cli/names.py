@@ -60,7 +60,7 @@ def check_writable(path: Path) -> None:
 def recorded(path: Path) -> str:
     """The whole path, as a run's record holds it. ValueError if it is no text, as a record is UTF-8."""
     try:
-        (text := str(path.resolve())).encode("utf-8")
+        (text := os.path.realpath(path)).encode("utf-8")  # a link to itself is for the reader to refuse
     except UnicodeEncodeError as error:
         raise ValueError(f"the path {os.fsencode(path)!r} is not UTF-8, so no record can hold it; rename it") from error
     return text
