@@ -172,9 +172,10 @@ def alone(folder: Path) -> Iterator[None]:
 def held(path: Path) -> Iterator[TextIO | None]:
     """A file that this program alone has locked, made if need be; None if another one has it.
 
-    A file that its holder removed before this program had locked it excludes no one who comes later: it is made again.
+    A file that its holder removed before this program had locked it excludes no one who comes later: it is made again,
+    some times, as there are disks that do not tell files apart.
     """
-    while True:
+    for last in (*[False] * 20, True):
         with open(path, "w", encoding="utf-8") as file:
             try:
                 hold(file.fileno())
@@ -182,9 +183,11 @@ def held(path: Path) -> Iterator[TextIO | None]:
                 yield None
                 return
             try:
-                mine = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+                mine = last or os.path.samestat(os.fstat(file.fileno()), os.stat(path))
             except FileNotFoundError:
                 mine = False
+            except OSError:  # this disk has no numbers of files
+                mine = True
             if mine:
                 yield file
                 return

@@ -76,6 +76,11 @@ def half_way(values: Sequence[float]) -> float:
     return next((share for share, part in zip(MOMENTS, done, strict=True) if part >= 0.5), float("nan"))
 
 
+def rounded(value: float) -> float | None:
+    """Three digits; None for what is no number, which JSON has not."""
+    return round(value, 3) if math.isfinite(value) else None
+
+
 def over(values: Sequence[float]) -> Effect | None:
     """Mean and 95 % interval of those values that are numbers; None if none is."""
     there = [value for value in values if math.isfinite(value)]
@@ -94,7 +99,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     lost = {name: len(rows) - (effect.count if effect else 0) for name, effect in mean.items()}
     found = {
         "dreams": len(rows),
-        "means": {name: [round(float(torch.tensor(v).nanmean()), 3) for v in zip(*at[name])] for name in NAMES},
+        "means": {name: [rounded(float(torch.tensor(v).nanmean())) for v in zip(*at[name])] for name in NAMES},
         "half-way": {name: effect and round(effect.mean, 3) for name, effect in mean.items()},
         "half-way after the outline's": {
             name: effect and {end: round(getattr(effect, end), 3) for end in ("mean", "low", "high")}

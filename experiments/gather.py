@@ -108,13 +108,15 @@ def turns(
     index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
     marks = index.setdefault("marks", {})
     for recipe in tqdm(recipes, file=sys.stderr, disable=not sys.stderr.isatty()):
-        stay = {s: y for y, s in enumerate(index.get(recipe, [])) if (recipe, s, seeds[0]) in kept}
+        sheet = home / f"{recipe}.webp"
+        there = index.get(recipe, []) if sheet.exists() else []
+        stay = {s: y for y, s in enumerate(there) if (recipe, s, seeds[0]) in kept}
         new = {s: rows[recipe, s, seeds[0]] for s in subjects if (recipe, s, seeds[0]) in rows}
         have, now = [s for s in subjects if s in new or s in stay], mark([row for _, row in new.values()])
-        if new and (index.get(recipe) != have or marks.get(recipe) != now):
-            before = np.asarray(Image.open(home / f"{recipe}.webp").convert("RGB")) if stay else None
+        if new and (there != have or marks.get(recipe) != now):
+            before = np.asarray(Image.open(sheet).convert("RGB")) if stay else None
             strips = [turn(new[s][0]) if s in new else before[stay[s] * SIZE :][:SIZE] for s in have]
-            write_picture(Image.fromarray(np.concatenate(strips)), home / f"{recipe}.webp")
+            write_picture(Image.fromarray(np.concatenate(strips)), sheet)
             index[recipe], marks[recipe] = have, now
     write_json(home / "index.json", index)
 
@@ -139,13 +141,14 @@ def views(
     keys = [(subject, seed) for subject in subjects for seed in seeds]
     for name, place in places.items():
         found = {r: {key: view(rows[r, *key][0], place) for key in keys if (r, *key) in rows} for r in recipes}
-        if kept and name in index:
+        sheet_there = name in index and (home / f"{name}.webp").exists()
+        if kept and sheet_there:
             before = stood(home / f"{name}.webp", index[name])
             for recipe, *key in sorted(kept & before.keys()):
                 found[recipe][tuple(key)] = before[recipe, *key]
         found = {r: seen for r, seen in found.items() if any(seen.values())}
         stands = {"recipes": list(found), "subjects": list(subjects), "seeds": list(seeds)}
-        if not found or (index.get(name) == stands and marks.get(name) == now):
+        if not found or (sheet_there and index[name] == stands and marks.get(name) == now):
             continue
         sheet = Image.new("RGB", (SMALL * len(keys), SMALL * len(found)), "white")
         for y, seen in enumerate(found.values()):

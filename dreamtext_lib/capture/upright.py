@@ -133,14 +133,15 @@ def check_view(pose: Tensor, half: Tensor, up: Tensor, path: object) -> None:
     """
     to = meeting_point(pose) - pose[:, :, 3]  # (N, 3)
     ahead, away = -(to * pose[:, :, 2]).sum(-1), to.norm(dim=-1)
-    if spread(pose[:, :, 2])[0][1] < PARALLEL or away.max() <= 1e-9 * pose[:, :, 3].abs().max():
+    behind = len(pose) < 3 and not (ahead > 0).all()
+    if behind or spread(pose[:, :, 2])[0][1] < PARALLEL or away.max() <= 1e-9 * pose[:, :, 3].abs().max():
         raise ValueError(
-            f"the cameras of '{path}' do not look at one object: their optical axes are parallel or from one place, "
-            "and fix no point in front of them; take pictures from all around one thing"
+            f"the cameras of '{path}' do not look at one object: their optical axes are parallel or from one place, or "
+            "meet behind one, and fix no point in front of them; take pictures from all around one thing"
         )
     near = torch.where(away > 0, ahead / away, 0)  # cosine to the optical axis
     seen = (near > half.cos()).double().mean().item()
-    if (ahead > 0).all() if len(pose) < 3 else seen >= 0.5:
+    if len(pose) < 3 or seen >= 0.5:
         return
     if (near < -0.1).double().mean() <= 0.5:
         raise ValueError(

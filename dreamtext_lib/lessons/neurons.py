@@ -12,6 +12,7 @@ Layer = Callable[[Tensor], Tensor]
 
 def sigmoid(x: Tensor) -> Tensor:
     """Eq. 2.1: 1 / (1 + exp(-x)), elementwise, into (0, 1); its slope is sigmoid (1 - sigmoid)."""
+    x = x if x.is_floating_point() else x.float()
     x = x.clamp(min=1 - math.log(torch.finfo(x.dtype).max))  # below, exp(-x) is infinite and the slope no number
     return 1 / (1 + (-x).exp())
 

@@ -27,6 +27,7 @@ def slope(f, x):
 def test_sigmoid_and_its_slope():
     x = torch.cat([draw(50) * 5, torch.tensor([-900.0, 0.0, 900.0], dtype=F64)])
     torch.testing.assert_close(neurons.sigmoid(x), x.sigmoid())
+    torch.testing.assert_close(neurons.sigmoid(torch.tensor([0, 1])), torch.tensor([0.0, 1.0]).sigmoid())
     z = sp.symbols("z", real=True)
     s = 1 / (1 + sp.exp(-z))
     assert sp.simplify(sp.diff(s, z) - s * (1 - s)) == 0

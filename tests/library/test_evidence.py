@@ -147,6 +147,10 @@ def test_jobs_that_the_book_has_and_the_folder_lacks_stay(sweep, monkeypatch):
     gather(*about, keep=True)  # nothing is new, so no sheet is encoded again
     assert [path.stat().st_mtime_ns for path in sorted((sweep / "trial").glob("*.webp"))] == written
     assert gather(*about) == {"plain-words": 3} and read_index(sweep)["plain-words"] == ["castle 1"]
+    for name in ("fronts", "plain-words"):  # a sheet that was deleted is drawn again
+        (sweep / "trial" / f"{name}.webp").unlink()
+    gather(*about)
+    assert evidence.turns("trial", "plain-words")[0] == ["castle 1"] and "plain-words" in evidence.fronts("trial")
 
 
 def test_a_folder_that_is_no_sweep_is_refused_in_a_sentence(tmp_path, monkeypatch, capsys):
