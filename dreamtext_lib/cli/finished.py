@@ -21,13 +21,13 @@ class Finished(NamedTuple):
 
 def finished(folder: Path) -> Finished:
     """A run from its folder. Raises ValueError, in one sentence, if it holds none."""
-    record = read_record(folder)
-    record = read_record(folder, needs=NEEDS.get(record["kind"], ()))
-    if record["kind"] == "words":
+    kind = read_record(folder)["kind"]
+    record = read_record(folder, needs=NEEDS.get(kind, ()))
+    if kind == "words":
         what = f"the folder '{folder}' holds words, not an object"
         raise ValueError(f"{what}; go on with: dreamtext dream --words '{folder}'")
-    if record["kind"] not in NEEDS:
-        raise ValueError(f"the folder '{folder}' holds a {record['kind']}, which this version does not know")
+    if kind not in NEEDS:
+        raise ValueError(f"the folder '{folder}' holds a {kind}, which this version does not know")
     tensors, meta = read_tensors(Path(folder) / "checkpoint.safetensors")
     if "volume" not in meta or "step" not in meta:
         raise ValueError(f"the checkpoint in '{folder}' holds no volume; another version of dreamtext wrote it")

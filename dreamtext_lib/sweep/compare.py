@@ -56,10 +56,10 @@ def jobs_in(folder: Path) -> list[Done]:
         job = read_json(path)
         if not all(key in job for key in NEEDS):
             raise ValueError(f"'{path}' is no job of a sweep; another program wrote it")
-        if job["kind"] in list(KINDS) and not isinstance(job.get(about := KINDS[job["kind"]].about), str):
-            raise ValueError(f"'{path}' has the {about} {job.get(about)!r}; it must be a text")
         if job["kind"] not in list(KINDS):
             raise ValueError(f"'{path}' is a job of the kind {job['kind']!r}; this version knows {', '.join(KINDS)}")
+        if not isinstance(job.get(about := KINDS[job["kind"]].about), str):
+            raise ValueError(f"'{path}' has the {about} {job.get(about)!r}; it must be a text")
         found.append(Done(path.parent, job, (read_json(path.parent / "row.json") or {}).get("row")))
     if not found:
         raise ValueError(
