@@ -21,9 +21,9 @@ from torch.nn.functional import cosine_similarity
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from dreamtext_lib.distillation.dream import Dream, fresh
-from dreamtext_lib.distillation.gradients import Words, sds
+from dreamtext_lib.distillation.gradients import Arrow, Words, csd, sds
 from dreamtext_lib.distillation.prior import LatentPrior, load_prior
-from dreamtext_lib.distillation.score import injected, weighted
+from dreamtext_lib.distillation.score import backward, injected, weighted
 from dreamtext_lib.profile import PROFILES
 from dreamtext_lib.radiance.cameras import rays, turntable
 from dreamtext_lib.radiance.rendering import render_rays
@@ -152,7 +152,7 @@ def picture_memory(prior: LatentPrior, size: int, meter: Meter) -> dict:
     return found
 
 
-def pixel_gradients(priors: dict[str, LatentPrior], size: int) -> dict:
+def pixel_gradients(priors: dict[str, LatentPrior], size: int, arrow: Arrow = sds, step: int = 500) -> dict:
     """Gradients of the loss at the pixels, in each precision, against those of the first."""
     found, first = {}, None
     g = torch.Generator().manual_seed(SEED)
@@ -160,9 +160,9 @@ def pixel_gradients(priors: dict[str, LatentPrior], size: int) -> dict:
     for name, prior in priors.items():
         rgb = picture.to(prior.device).requires_grad_()
         latents = prior.encode_image(rgb)
-        words, t = Words(*prior.encode_text([PROMPT, ""]).split(1)), torch.tensor([500], device=prior.device)
-        arrow = sds(prior, latents.detach(), t, words, 100.0, torch.Generator().manual_seed(SEED))
-        injected(latents.float(), weighted(arrow, prior.alpha_bar[t])).backward()
+        words, t = Words(*prior.encode_text([PROMPT, ""]).split(1)), torch.tensor([step], device=prior.device)
+        towards = arrow(prior, latents.detach(), t, words, 100.0, torch.Generator().manual_seed(SEED))
+        backward(injected(latents.float(), weighted(towards, prior.alpha_bar[t])), latents, [rgb])
         flat = rgb.grad.float().flatten()
         first = flat if first is None else first
         found[name] = {
@@ -171,7 +171,7 @@ def pixel_gradients(priors: dict[str, LatentPrior], size: int) -> dict:
             "zeros": round((flat == 0).float().mean().item(), 5),
             "finite": bool(flat.isfinite().all()),
         }
-        print(f"gradient at the pixels, {name}: {found[name]}", flush=True)
+        print(f"gradient at the pixels, {arrow.__name__} at {step}, {name}: {found[name]}", flush=True)
     return found
 
 
@@ -208,8 +208,11 @@ def main() -> None:
         random = a.model == "random"
         priors[name] = random_prior(a.device, dtype) if random else load_prior(resolve(a.model), a.device, dtype)
     found = {"device": torch.cuda.get_device_name() if meter.cuda else "cpu", "torch": torch.__version__}
+    found["optimiser"] = PROFILES["full"].recipes["fitfusion"].descent.optimiser
     print(found, flush=True)
     found["gradients"] = pixel_gradients(priors, a.size)
+    for arrow, step in ((sds, 20), (csd, 500), (csd, 20)):  # smaller slopes
+        found[f"gradients, {arrow.__name__} at {step}"] = pixel_gradients(priors, a.size, arrow, step)
     del priors["float32"]
     half = priors["float16"]
     found["weights"] = round(torch.cuda.memory_allocated() / 2**30, 2) if meter.cuda else None

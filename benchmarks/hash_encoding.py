@@ -1,7 +1,9 @@
 """Hash encoding, forward and backward: this library's against the form that public PyTorch code takes.
 
-Run it with `python -m benchmarks.hash_encoding`. Both encode the same points with levels of the same
-resolutions; their repetitions alternate, so that a busy machine slows both alike. Times are milliseconds.
+Run it with `python -m benchmarks.hash_encoding`. All encode the same points with levels of the same
+resolutions; their repetitions alternate, so that a busy machine slows all alike. Times are milliseconds. Where numba
+is installed, this library is measured twice: in PyTorch alone, and with its compiled loops, as the users of
+`HashGrid` have it.
 
 The peer (`EightGathers`) is the public formula as nerfstudio's PyTorch fallback evaluates it: one gather of (N, L)
 rows for each of the eight corners, int64 arithmetic, autograd's own backward. It hashes every level and takes
@@ -11,13 +13,14 @@ floor + 1 as the upper corner. `HashGrid` stores the coarse levels densely, so t
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor, nn
 
-from dreamtext_lib.radiance.encoding import PRIMES, HashGrid, resolutions
+from dreamtext_lib.radiance.encoding import PRIMES, HashGrid, compiled, resolutions
 from dreamtext_lib.runs import write_json
 
 NAMES = ("levels", "features", "log2_table", "coarsest", "finest", "bound")
@@ -46,11 +49,11 @@ class EightGathers(nn.Module):
         return out.flatten(1)
 
 
-def once(grid: nn.Module, points: Tensor, pull: Tensor) -> tuple[float, float]:
+def once(encode: Callable[[Tensor], Tensor], table: Tensor, points: Tensor, pull: Tensor) -> tuple[float, float]:
     """Milliseconds of one forward and of one backward."""
-    grid.table.grad = None
+    table.grad = None
     start = time.perf_counter()
-    out = grid(points)
+    out = encode(points)
     middle = time.perf_counter()
     out.backward(pull)
     return (middle - start) * 1e3, (time.perf_counter() - middle) * 1e3
@@ -71,13 +74,16 @@ def main() -> None:
     }
     kept = {}
     for name, (shape, count) in cases.items():
-        grids = {"eight gathers": EightGathers(*shape), "this library": HashGrid(**dict(zip(NAMES, shape)))}
+        peer, grid = EightGathers(*shape), HashGrid(**dict(zip(NAMES, shape)))
+        forms = {"eight gathers": (peer, peer.table), "in PyTorch": (grid.interpolate, grid.table)}
+        if compiled():
+            forms["compiled"] = grid, grid.table
         points = (torch.rand(count, 3, generator=generator) * 2 - 1) * 1.1
         pull = torch.randn(count, shape[0] * shape[1], generator=generator)
-        times = {form: [] for form in grids}
+        times = {form: [] for form in forms}
         for repetition in range(arguments.repeat + 1):
-            for form, grid in grids.items():
-                measured = once(grid, points, pull)
+            for form, (encode, own) in forms.items():
+                measured = once(encode, own, points, pull)
                 times[form] += [measured] if repetition else []  # the first one warms up
         print(f"\n{name}, {arguments.threads} threads, least (median) of {arguments.repeat}")
         print(f"{'form':15}{'forward':>18}{'backward':>18}{'both':>18}{'ratio':>8}")

@@ -18,11 +18,13 @@ CASE = """
 import json, resource, sys, time, torch
 from dreamtext_lib.distillation.recipe import FULL_FITFUSION as r
 from dreamtext_lib.radiance.cameras import rays, turntable
+from dreamtext_lib.radiance import encoding
 from dreamtext_lib.radiance.encoding import HashGrid
 from dreamtext_lib.radiance.field import HashField
 from dreamtext_lib.radiance.rendering import render_rays
 size, chunk, threads = map(int, sys.argv[1:])
 torch.set_num_threads(threads)
+encoding.compiled = lambda: None  # a compiler is no part of the picture's memory
 g = torch.Generator().manual_seed(0)
 shape = r.grid.values()
 del shape["hidden"]

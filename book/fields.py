@@ -163,8 +163,9 @@ def small_tables() -> dict[str, str]:
     pages["shares"] = table(head, rows)
     rows = []
     for name, forms in read("hash_encoding")["cases"].items():
-        peer, ours = forms.values()
-        rows.append([name] + [f"{peer[k] / ours[k]:.1f}" for k in ("forward", "backward", "both")])
+        peer, *ours = forms.values()
+        cells = [", ".join(f"{peer[k] / form[k]:.1f}" for form in ours) for k in ("forward", "backward", "both")]
+        rows.append([name, *cells])
     pages["encoding"] = table(["grid", "forward", "backward", "both"], rows)
     memory = read("memory")
     sizes = sorted({row["size"] for row in memory["rows"]})
@@ -191,16 +192,22 @@ def full_table() -> str:
         minutes = [steps * seconds / 60 for seconds in (min(taken), max(taken))]
         row = [f"`{name}`", of_recipe["size"], f"{steps:,}", f"{min(taken):.2f} … {max(taken):.2f}"]
         rows.append([*map(str, row), f"{minutes[0]:.0f} … {minutes[1]:.0f}", f"{peak:.1f}"])
-    half, gap = found["gradients"]["float16"], found["resume"]
+    half, gap, optimiser = found["gradients"]["float16"], found["resume"], found.get("optimiser")
     head = ["recipe", "pixels", "steps", "seconds a step", "minutes in all", "GiB at the peak"]
     text = (
         f"{found['device']}, PyTorch {found['torch'].split('+')[0]}, half precision. The gradient at the pixels has "
         f"in it a cosine of {half['cosine']:.3f} with that in single precision and {half['size']:.2f} times its size; "
         f"{half['zeros']:.2%} of it is lost to underflow. Unlike on a CPU, a resumed run is not the same bit for "
-        f"bit: after three steps its parameters differ by up to {gap:.2f}. That is as far as Adam moves a parameter "
-        "in three steps; the order of sums, which a GPU does not fix, is the likely cause.\n"
+        f"bit: after three steps its parameters differ by up to {gap:.2f}. That is as far as "
+        f"{(optimiser or 'adam').capitalize()} moves a parameter in three steps; the order of sums, which a GPU "
+        "does not fix, is the likely cause."
     )
-    return f"{table(head, rows)}\n{text}"
+    if not optimiser:
+        text += (
+            " These runs had Adam, as the recipes then had, which have Adan now; and small slopes were not yet lifted "
+            "on their way through the encoder."
+        )
+    return f"{table(head, rows)}\n{text}\n"
 
 
 def pages() -> dict[str, str]:

@@ -1,9 +1,9 @@
 """Toy or full: the one switch between a laptop and a GPU. It fixes the model, the device and the recipes.
 
 The toy profile runs the package's own tiny models on the CPU. The full profile runs Stable Diffusion on CUDA with the
-thesis' settings where a recipe has the field (table 5.1, 6.1); it has Adam for the thesis' Adan, and the toy's range of
-elevations. It was run on a GPU with random weights of Stable Diffusion's shapes (`benchmarks.full`: time, memory, half
-precision), not yet with trained ones. `DREAMTEXT_PROFILE=full` switches every notebook.
+thesis' settings where a recipe has the field (table 5.1, 6.1), but with the toy's range of elevations. It was run on a
+GPU with random weights of Stable Diffusion's shapes (`benchmarks.full`: time, memory, half precision), not yet with
+trained ones. `DREAMTEXT_PROFILE=full` switches every notebook.
 """
 
 import os

@@ -12,7 +12,8 @@ def slug(text: str) -> str:
     """The part of a name that a text gives: its letters, marks and digits in any script, small, joined by '-'.
 
     A text that cannot be read off it (capitals, other signs, too long) leaves a mark of its own at the end, so that two
-    texts do not have one name. Callers add '-SEED' or the like, which keeps clear of the names that Windows reserves.
+    texts do not have one name; Unicode's normal forms of one text do. A caller that adds '-SEED' or the like keeps
+    clear of the names that Windows reserves, such as 'con'; the name alone may be one of them.
 
     >>> slug("a red castle"), slug("红色的城堡"), slug("A red castle!")
     ('a-red-castle', '红色的城堡', 'a-red-castle_2fdfaf')

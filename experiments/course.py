@@ -105,7 +105,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             name: effect and {end: round(getattr(effect, end), 3) for end in ("mean", "low", "high")}
             for name, effect in later.items()
         },
-        "holds": all(effect is not None and effect.low > 0 for effect in later.values()),
+        "holds": all(effect is not None and effect.there and effect.low > 0 for effect in later.values()),
     }
     return found | ({"without a half-way": lost} if any(lost.values()) else {})
 

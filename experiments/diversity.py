@@ -21,6 +21,7 @@ from dreamtext_lib.evaluation.effect import Effect, interval
 from dreamtext_lib.evaluation.fronts import look_at, turn
 from dreamtext_lib.evaluation.views import load_judge
 from dreamtext_lib.runs import write_json
+from dreamtext_lib.sweep.compare import jobs_in
 from dreamtext_lib.sweep.images import DREAM
 from dreamtext_lib.toybox.prompts import words_of
 from dreamtext_lib.zoo import resolve
@@ -60,14 +61,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MEASURED / "diversity.json")
     a = parser.parse_args()
     try:
-        runs = done(a.folder)
+        runs, jobs = done(a.folder), jobs_in(a.folder)
     except ValueError as error:
         parser.error(str(error))
     if not runs:
         parser.error(f"'{a.folder}' holds no finished job of a sweep")
-    recipes, prompts = (list(dict.fromkeys(key[i] for key in runs)) for i in (0, 1))
-    if lacking := [p for p in prompts if max(Counter(r for r, about, _ in runs if about == p).values()) < 2]:
-        parser.error(f"of {lacking[0]!r} no recipe has two finished jobs yet, so nothing can be compared; let it go on")
+    recipes = list(dict.fromkeys(job.job["recipe"] for job in jobs))  # finished or not
+    prompts = list(dict.fromkeys(job.subject for job in jobs))
+    count = Counter((recipe, prompt) for recipe, prompt, _ in runs)
+    if lacking := [(recipe, prompt) for recipe in recipes for prompt in prompts if count[recipe, prompt] < 2]:
+        recipe, prompt = lacking[0]
+        parser.error(f"'{a.folder}' lacks two finished jobs of {recipe} on {prompt!r}; run the sweep to its end")
     found = {
         prompt: measured(runs, prompt, recipes)
         for prompt in tqdm(prompts, file=sys.stderr, disable=not sys.stderr.isatty())

@@ -29,7 +29,8 @@ from dreamtext_lib.evaluation.effect import read_table
 from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.runs import write_json
 from dreamtext_lib.sweep.compare import jobs_in
-from dreamtext_lib.sweep.experiment import read_experiment
+from dreamtext_lib.sweep.experiment import jobs, read_experiment
+from dreamtext_lib.sweep.folder import Job, gap, read_json
 from dreamtext_lib.sweep.images import DREAM
 from dreamtext_lib.sweep.table import write_csv
 from dreamtext_lib.viewing.pictures import pixels, write_picture
@@ -48,6 +49,27 @@ def done(folder: Path) -> Done:
         for job in jobs_in(folder)
         if job.row and "error" not in job.row
     }
+
+
+def check_asked(home: Path, asked: Job, usual: Mapping[str, Any], file: Path) -> None:
+    """Raise ValueError unless the job in a folder is the one that the file asks for.
+
+    usual: what a field is in a job that an earlier version wrote without it.
+    """
+    there = read_json(home / "job.json")
+    there |= {"settings": filled(there["settings"], usual)}
+    if differs := [name for name in ("kind", "model", "settings") if there.get(name) != asked[name]]:
+        raise ValueError(
+            f"'{home}' holds another job than '{file}' asks for: {gap(there, asked, differs[0])}; gather it with the"
+            " file that it was run from"
+        )
+
+
+def filled(values: Any, usual: Any) -> Any:
+    """Settings with what they lack; what is no table of settings stays as it is."""
+    if not isinstance(values, Mapping) or not isinstance(usual, Mapping):
+        return values
+    return {**usual, **{name: filled(value, usual.get(name)) for name, value in values.items()}}
 
 
 def lines(rows: Done, about: str, kept: Mapping[Key, Mapping[str, Any]] = {}) -> dict[Key, dict[str, Any]]:
@@ -91,6 +113,23 @@ def mark(rows: Sequence[Any]) -> str:
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:10]
 
 
+def read_index(home: Path) -> dict[str, Any]:
+    """What stands on the sheets of a sweep, and under `marks` of which rows they are."""
+    path = home / "index.json"
+    index = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    index.setdefault("marks", {})
+    return index
+
+
+def put(sheet: Image.Image, home: Path, name: str, stands: Any, now: str) -> None:
+    """Write a sheet, and into the index what stands on it; after a stop in between the index says nothing of it."""
+    index = read_index(home)
+    write_json(home / "index.json", {key: value for key, value in index.items() if key != name})
+    write_picture(sheet, home / f"{name}.webp")
+    index[name], index["marks"][name] = stands, now
+    write_json(home / "index.json", index)
+
+
 def turns(
     rows: Done,
     recipes: Sequence[str],
@@ -105,20 +144,17 @@ def turns(
     kept: jobs that are not among the rows, and whose turns stay as the sheet has them.
     """
     home.mkdir(exist_ok=True)
-    index = json.loads((home / "index.json").read_text(encoding="utf-8")) if (home / "index.json").exists() else {}
-    marks = index.setdefault("marks", {})
+    index = read_index(home)
     for recipe in tqdm(recipes, file=sys.stderr, disable=not sys.stderr.isatty()):
         sheet = home / f"{recipe}.webp"
         there = index.get(recipe, []) if sheet.exists() else []
         stay = {s: y for y, s in enumerate(there) if (recipe, s, seeds[0]) in kept}
         new = {s: rows[recipe, s, seeds[0]] for s in subjects if (recipe, s, seeds[0]) in rows}
         have, now = [s for s in subjects if s in new or s in stay], mark([row for _, row in new.values()])
-        if new and (there != have or marks.get(recipe) != now):
+        if new and (there != have or index["marks"].get(recipe) != now):
             before = np.asarray(Image.open(sheet).convert("RGB")) if stay else None
             strips = [turn(new[s][0]) if s in new else before[stay[s] * SIZE :][:SIZE] for s in have]
-            write_picture(Image.fromarray(np.concatenate(strips)), sheet)
-            index[recipe], marks[recipe] = have, now
-    write_json(home / "index.json", index)
+            put(Image.fromarray(np.concatenate(strips)), home, recipe, have, now)
 
 
 def views(
@@ -135,8 +171,7 @@ def views(
 
     kept: jobs that are not among the rows, and whose pictures stay as the sheet has them.
     """
-    index = json.loads((home / "index.json").read_text(encoding="utf-8"))
-    marks = index.setdefault("marks", {})
+    index = read_index(home)
     now = mark([[*key, row] for key, (_, row) in rows.items()] + sorted(kept))
     keys = [(subject, seed) for subject in subjects for seed in seeds]
     for name, place in places.items():
@@ -148,16 +183,14 @@ def views(
                 found[recipe][tuple(key)] = before[recipe, *key]
         found = {r: seen for r, seen in found.items() if any(seen.values())}
         stands = {"recipes": list(found), "subjects": list(subjects), "seeds": list(seeds)}
-        if not found or (sheet_there and index[name] == stands and marks.get(name) == now):
+        if not found or (sheet_there and index[name] == stands and index["marks"].get(name) == now):
             continue
         sheet = Image.new("RGB", (SMALL * len(keys), SMALL * len(found)), "white")
         for y, seen in enumerate(found.values()):
             for x, key in enumerate(keys):
                 if seen.get(key):
                     sheet.paste(seen[key], (x * SMALL, y * SMALL))
-        write_picture(sheet, home / f"{name}.webp")
-        index[name], marks[name] = stands, now
-    write_json(home / "index.json", index)
+        put(sheet, home, name, stands, now)
 
 
 def stood(path: Path, index: Mapping[str, Sequence[Any]]) -> dict[Key, Image.Image]:
@@ -177,14 +210,17 @@ def gather(
 ) -> Mapping[str, int]:
     """Write the table of a sweep, and its pictures if `looks`; how many jobs of each recipe it has.
 
-    keep: jobs that stand in the table and not in the folder stay there. Raises ValueError if the folder has none.
+    keep: jobs that stand in the table and not in the folder stay there. Raises ValueError if the folder has none,
+    or has one of another kind, model or settings than the file asks for.
     """
     experiment = read_experiment(file)
     rows = done(folder)
-    order = [(r, s, i) for r in experiment.recipes for s in experiment.subjects for i in experiment.seeds]
+    order = {(job["recipe"], job[experiment.about], job["seed"]): job for job in jobs(experiment)}
     rows = {key: rows[key] for key in order if key in rows}
     if not rows:
         raise ValueError(f"'{folder}' holds no finished job of '{experiment.name}'")
+    for key, (home, _) in rows.items():
+        check_asked(home, order[key], type(experiment.recipes[key[0]])().values(), file)
     measured.mkdir(parents=True, exist_ok=True)
     there = table(measured / f"{experiment.name}.csv", experiment.about) if keep else {}
     kept = {key: there[key] for key in order if key in there and key not in rows}

@@ -6,7 +6,7 @@
 book/measured/NAME_drawn.csv     for each job four pictures of its sentence, drawn with what the job learned: how alike
                                  they are to the image (cosine of the judge's vectors, and dB, mean of the four), and
                                  how far they are from one another (mean of 1 - cos)
-book/measured/NAME/drawn.webp    a row for each recipe: those pictures of its first job
+book/measured/NAME/drawn.webp    a row for each recipe that did the first image: those pictures of its first job on it
 
 Claims C17 and C18; the rules stand in experiments/rules.md.
 """
@@ -84,7 +84,8 @@ def redraw(folder: Path, measured: Path = MEASURED) -> int:
     for (recipe, image, seed), (home, row) in tqdm(done(folder).items(), disable=not sys.stderr.isatty()):
         made = drawn(home, row)
         lines.append({"recipe": recipe, "image": image, "seed": seed} | beside(made, image))
-        first.setdefault(recipe, made)
+        if image == lines[0]["image"]:
+            first.setdefault(recipe, made)
     if not lines:
         raise ValueError(f"'{folder}' holds no finished job of a sweep")
     write_csv(lines, measured / f"{folder.name}_drawn.csv")

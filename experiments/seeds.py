@@ -23,6 +23,7 @@ from dreamtext_lib.evaluation.effect import interval
 from dreamtext_lib.evaluation.fronts import look_at, turn
 from dreamtext_lib.evaluation.views import load_judge
 from dreamtext_lib.runs import write_json
+from dreamtext_lib.sweep.compare import jobs_in
 from dreamtext_lib.toybox.prompts import words_of
 from dreamtext_lib.zoo import resolve
 from experiments.gather import MEASURED, done
@@ -40,11 +41,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MEASURED / "seeds.json")
     a = parser.parse_args()
     try:
-        runs = done(a.folder)
+        runs, jobs = done(a.folder), jobs_in(a.folder)
     except ValueError as error:
         parser.error(str(error))
     judge, cameras, found = load_judge(), turn()[::EVERY], {}
-    prompts = list(dict.fromkeys(prompt for recipe, prompt, _ in runs if recipe in a.recipes))
+    prompts = list(dict.fromkeys(job.subject for job in jobs if job.job["recipe"] in a.recipes))  # finished or not
     wanted = [(recipe, prompt, seed) for recipe in a.recipes for prompt in prompts for seed in range(SEEDS)]
     if lacking := [key for key in wanted if key not in runs]:
         parser.error(f"'{a.folder}' lacks {len(lacking)} finished jobs, {lacking[0]} first; run the sweep to its end")

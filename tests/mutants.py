@@ -35,6 +35,7 @@ def warm_up() -> None:
     """Import what the package and its tests import, and nothing of the package: the children inherit it."""
     os.environ.update(OMP_NUM_THREADS="1", TRANSFORMERS_VERBOSITY="error", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     import diffusers
+    import numba  # noqa: F401
     import pytest_timeout  # noqa: F401
     import skimage.measure  # noqa: F401
     import sympy  # noqa: F401

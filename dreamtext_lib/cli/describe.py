@@ -98,20 +98,8 @@ def resumed(a: Namespace) -> "tuple[Words, Path, list]":
     from ..capture.single import of_png
     from ..words.training import IMAGE, Words, read_words
 
-    names = (
-        "image",
-        "mask",
-        "noun",
-        "words",
-        "vocabulary",
-        "clip",
-        "cache",
-        "recipe",
-        "out",
-        "seed",
-        "model",
-        "threads",
-    )
+    of_search = ("image", "mask", "noun", "words", "vocabulary", "clip", "cache")
+    names = (*of_search, "recipe", "out", "seed", "model", "threads")
     others = [name for name in names if getattr(a, name) is not None] + list(given(a, next(iter(recipes().values()))))
     if others:
         flag = "the image" if others[0] == "image" else f"--{others[0].replace('_', '-')}"
@@ -134,7 +122,7 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
 
     if a.image is None:
         raise ValueError("name an image: a picture of one thing, best before a plain wall")
-    named, number = recipes(), a.seed or 0
+    told, named, number = said(a), recipes(), a.seed or 0
     recipe = named[a.recipe or next(iter(named))].with_fields(**given(a, next(iter(named.values()))))
     source, folder = recorded(a.image), new_folder(a.out or RUNS / f"{slug(a.image.stem)}-{number}")
     single = read_single(a.image, a.mask)
@@ -147,23 +135,38 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
         print(f"note: {note}", file=sys.stderr)
     if a.cache:
         clip.recall(a.cache)
-    path = found(a, clip, clip.image(picture), words, recipe=recipe, number=number)
+    path = found(told, clip, clip.image(picture), words, recipe=recipe, number=number)
     if a.cache:
         clip.keep(a.cache)
-    tell(path, clip, prior, picture, name)
+    tell(path, clip, prior, picture, name, searched=told[0] is None)
     run = Words(picture, path[-1].sentence, prior, recipe, number, model=name, source=source)
     return run, folder, path
 
 
-def found(a: Namespace, clip: "Clip", picture, words, *, recipe: "WordsRecipe", number: int) -> "list[Found]":
-    """The path of the search, with a bar for each of its comparisons; of what the flags say, where they say it."""
-    from tqdm import tqdm
-
-    from ..words.sentence import Found, Sentence, search
+def said(a: Namespace) -> tuple[str | None, tuple[str, ...]]:
+    """The noun and the descriptors that the flags give. Raises ValueError for one that is empty or no plain text."""
+    from ..distillation.prompts import check_prompt
 
     told = tuple(w.strip() for w in (a.words or "").split(",") if w.strip())
     if a.words is not None and not told:
         raise ValueError("--words is empty; give descriptors with commas between them, such as 'tall, red'")
+    if a.noun is not None and not a.noun.strip():
+        raise ValueError("--noun is empty; say what the thing is, such as 'mug', or leave it to the search")
+    for flag, text in (("--noun", a.noun), ("--words", a.words)):
+        try:
+            check_prompt(text or "none")
+        except ValueError as error:
+            raise ValueError(f"{flag} is {text!r}: {error}") from error
+    return a.noun and a.noun.strip(), told
+
+
+def found(told: tuple, clip: "Clip", picture, words, *, recipe: "WordsRecipe", number: int) -> "list[Found]":
+    """The path of the search, with a bar for each of its comparisons; of what the flags told, where they told it."""
+    from tqdm import tqdm
+
+    from ..words.sentence import Found, Sentence, search
+
+    noun, told = told
     with tqdm(unit="sentence", dynamic_ncols=True, leave=False) as bar:
 
         def begin(what: str, count: int) -> None:
@@ -171,7 +174,7 @@ def found(a: Namespace, clip: "Clip", picture, words, *, recipe: "WordsRecipe", 
             bar.set_description(what)
 
         settings = recipe.search.with_fields(longest=1) if told else recipe.search
-        how = {"noun": a.noun, "seed": number, "begin": begin, "done": bar.update}
+        how = {"noun": noun, "seed": number, "begin": begin, "done": bar.update}
         path = list(search(clip, picture, words, settings, **how))
     if told:
         sentence = Sentence(path[0].sentence.noun, told, path[0].sentence.article, recipe.search.commas)
@@ -179,7 +182,7 @@ def found(a: Namespace, clip: "Clip", picture, words, *, recipe: "WordsRecipe", 
     return path
 
 
-def tell(path: "list[Found]", clip: "Clip", prior: "LatentPrior", picture, name: str) -> None:
+def tell(path: "list[Found]", clip: "Clip", prior: "LatentPrior", picture, name: str, *, searched: bool) -> None:
     """Say what was found, and warn where the image lies outside of what a tiny model knows."""
     from ..words.known import Known, rebuilt_error, usual, warnings
     from ..zoo import PIPELINES
@@ -189,7 +192,7 @@ def tell(path: "list[Found]", clip: "Clip", prior: "LatentPrior", picture, name:
     image = Known(rebuilt_error(prior, picture), path[0].similarity)
     print(f"the autoencoder gives the image back with an error of {image.error:.3f} (root mean square, of 0..1)")
     if name in PIPELINES:
-        for warning in warnings(image, usual(prior, clip), path[0].sentence.noun):
+        for warning in warnings(image, usual(prior, clip), path[0].sentence.noun, searched=searched):
             print(f"warning: {warning}", file=sys.stderr)
         note_strange_words(", ".join((*path[-1].sentence.words, path[-1].sentence.noun)), name)
 
@@ -234,3 +237,4 @@ def finish(run: "Words", folder: Path) -> None:
     elif learns != "embedding":  # which is no word
         save_inversion(folder / INVERSION, run.sentence, run.rows, run.prior, learns)
         print(f"{folder / INVERSION}: for diffusers; the prompt is '{new_prompt(run.sentence, learns)}'")
+        print("(where its word is taken: load_textual_inversion(file, token='<mine>'), and <mine> in the prompt)")

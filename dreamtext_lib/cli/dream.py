@@ -90,6 +90,9 @@ def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | N
             "mask",
             "watch_fronts",
             "photo",
+            "photo_mask",
+            "photo_azimuth",
+            "photo_elevation",
             "threads",
         )
         others = [name for name in names if getattr(a, name) is not None]
@@ -117,12 +120,20 @@ def recipe_of(a: Namespace) -> Recipe:
 
 def begun(a: Namespace) -> "Photo | None":
     """The photograph of a new dream. Raises ValueError for flags that are wrong whatever its prompt will be."""
+    from ..distillation.prompts import check_characters
+
     recipe = recipe_of(a)
+    check_characters(recipe.score.negative, "the negative prompt")
     if a.out:
         new_folder(a.out)
     check_watch(a.watch_fronts, PREVIEW_EVERY, recipe.steps)
     check_engine(a.engine)
-    return photo_of(a, recipe)
+    photo = photo_of(a, recipe)
+    if a.image and recipe.space == "latents":  # last, as it loads the model
+        from ..distillation.ending import check_size
+
+        check_size(recipe.views.size, prior_of(a.model)[0])
+    return photo
 
 
 def run(a: Namespace) -> int:
@@ -149,7 +160,7 @@ def dream(a: Namespace, photo: "Photo | None") -> int:
     watch, photo = watch_over(a, prompt), Photo.there(folder) if a.resume else photo
     prior, name = prior_of(model)
     if words:
-        teach(prior, words, prompt)
+        teach(prior, words, prompt, recipe.score.negative)
     engine = engine_of(prior, engine)
     if a.resume and engine != (began := read_run(folder)[-1]):
         print(f"note: begun with {began}, goes on with {engine}: the bits are those of neither alone", file=sys.stderr)

@@ -44,15 +44,25 @@ def words_of(folder: Path) -> tuple[str, str, str]:
     return about["sentence"], about["model"], recorded(file)
 
 
-def teach(prior: "LatentPrior", file: str, prompt: str) -> None:
-    """Give a prior the learned words of a file, and say so if the prompt has none of them.
+def teach(prior: "LatentPrior", file: str, prompt: str, negative: str = "") -> None:
+    """Give a prior the learned words of a file, and say so if the prompt has none of them, or is not heard at all.
 
-    Raises ValueError if they are not there, or are another model's.
+    Raises ValueError if they are not there, are another model's, or are a whole embedding, which would stand for the
+    negative prompt too and leave nothing of guidance.
     """
     from ..words.files import put_rows, read_rows
     from ..words.rows import ids_of
 
-    put_rows(prior, learned := read_rows(Path(file)))
+    learned = read_rows(Path(file))
+    if (whole := learned.moved.ndim == 3) and negative:
+        raise ValueError(
+            f"the negative prompt '{negative[:60]}' would mean what the prompt does, as the embedding stands for"
+            " every text, and guidance would be 0; dream without a negative prompt"
+        )
+    put_rows(prior, learned)
+    if whole and prompt != learned.sentence:
+        what = f"the whole embedding of '{learned.sentence}' stands for every text"
+        print(f"note: '{prompt}' and its view words are not heard: {what}", file=sys.stderr)
     if learned.pieces and not {p.place for p in learned.pieces} & {*ids_of(prior.tokenizer, prompt)}:
         tokens = ", ".join(p.token for p in learned.pieces)
         print(f"note: '{prompt}' has none of the tokens that were learned ({tokens}): a plain dream", file=sys.stderr)

@@ -43,15 +43,17 @@ def run(a: Namespace) -> int:
     share = share_of(a)
 
     from ..drive import alone
+    from ..profile import PROFILES
     from ..radiance.cameras import VIEW_WORDS
     from ..sweep.cluster import check_address, check_ray
     from ..sweep.experiment import jobs, read_experiment
     from ..sweep.folder import check_room, rows_there
-    from ..sweep.kinds import KINDS
+    from ..sweep.kinds import KINDS, profile_of
     from ..sweep.table import check_parquet
 
     experiment = read_experiment(a.file)
     kind, all_jobs = KINDS[experiment.kind], jobs(experiment)
+    model = experiment.model or PROFILES[profile_of()].model
     sweep = a.out or RUNS / slug(experiment.name)
     if sweep.exists() and not sweep.is_dir():
         raise ValueError(f"'{sweep}' is a file; name a folder by --out")
@@ -69,10 +71,10 @@ def run(a: Namespace) -> int:
         check_texts(texts, experiment.model)
     if todo and a.address is not None:
         check_address(a.address)
-    check_room(sweep, sum(kind.room(experiment.recipes[job["recipe"]]) for job in todo))
-    if experiment.kind == "dream":
+    check_room(sweep, sum(kind.room(experiment.recipes[job["recipe"]], model) for job in todo))
+    if kind.about == "prompt":
         for prompt in experiment.subjects:
-            note_strange_words(prompt, experiment.model or "tiny")
+            note_strange_words(prompt, model)
     try:
         with alone(sweep):
             if todo and not do(todo, rows, sweep, kind, share, a.address):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..distillation.dream import Dream
 
 MOST, UNTIL = 3, 0.25  # restarts unless told; the share of the steps in which a run is watched
-WRITTEN = ("recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png")  # by a run before its end
+WRITTEN = ("recipe.json", "checkpoint.safetensors", "log.jsonl", "preview.png", "photo.safetensors")  # before its end
 
 
 @dataclass

@@ -25,7 +25,7 @@ from .prompts import view_states
 from .recipe import Recipe
 from .regularisers import regulariser
 from .schedules import guidance_at, times_at
-from .score import injected, weighted
+from .score import backward, injected, weighted
 
 ENGINES = ("torch", "onnxruntime")  # what may answer for the U-Net
 ON_THE_WAY = ("the view", "the view's latent", "the model's answer", "the gradient of the field")
@@ -65,6 +65,7 @@ def distil(
     """
     r, rates = recipe, falling(optimiser, recipe.descent, recipe.steps, start)
     target = None if photo is None else target_of(photo, volume, prior, r.views)
+    learns = [p for group in optimiser.param_groups for p in group["params"]]
     for step in range(start, r.steps):
         draw, fraction, clock = partial(stream, seed, step), step / r.steps, Clock(prior.device)
         view = look(volume, r, fraction, draw)
@@ -76,7 +77,7 @@ def distil(
         text = torch.cat([states[word] for word in view.cameras.words])  # (B, L, C)
         words = Words(text, states[""].expand_as(text), view.cameras, states)
         s = guidance_at(r.score, fraction)
-        towards = arrow(prior, z.detach(), t, words, s, draw("noise"))  # (B, c, h, w)
+        towards = arrow(prior, z.detach().to(prior.dtype), t, words, s, draw("noise"))  # (B, c, h, w)
         gradient, broken = finite(weighted(towards, prior.alpha_bar[t]))
         clock.lap()
 
@@ -84,7 +85,7 @@ def distil(
         if target is not None:
             loss = loss + photo_loss(r.regular, target, volume, r.views, draw)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        backward(loss, z, learns)
         lost = mend(optimiser)
         optimiser.step()
         rates.step()

@@ -45,13 +45,19 @@ def fresh_latents(recipe: Recipe, prior: Prior, seed: int) -> Volume:
     Raises ValueError if the recipe's `size` is not that of the model's latents.
     """
     b, v = recipe.ball, recipe.views
-    if v.size != (side := prior.encode_image(torch.zeros(1, 3, prior.pixels, prior.pixels).to(prior.device)).shape[-1]):
-        raise ValueError(f"size is {v.size}; a field of latents has one ray a latent, and this model has {side} a side")
+    check_size(v.size, prior)
     walls = flat(prior, torch.tensor([[v.background_min] * 3, [v.background_max] * 3]))
     how = {"bound": b.bound, "blob_value": b.blob_value, "blob_radius": b.blob_radius}
     field = LatentGrid(recipe.latents.lattice, walls.shape[1], generator=stream(seed, 0, "field"), **how)
     field.set_colours(palette(prior), walls)
     return Volume(field.to(prior.device), None, b.bound)
+
+
+def check_size(size: int, prior: Prior) -> None:
+    """Raise ValueError unless a field of latents with `size` rays a side has one for each of the model's latents."""
+    side = prior.encode_image(torch.zeros(1, 3, prior.pixels, prior.pixels).to(prior.device)).shape[-1]
+    if size != side:
+        raise ValueError(f"size is {size}; a field of latents has one ray a latent, and this model has {side} a side")
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..descent import mend
 from ..diffusion.forward import add_noise, rows, uniform_steps
 from ..diffusion.guidance import guide
 from ..radiance.cameras import Cameras
@@ -154,13 +155,15 @@ class VSD:
 
     @torch.enable_grad()
     def learn(self, prior: Prior, z: Tensor, words: Words, generator: torch.Generator) -> float:
-        """One step of the student on the latents z; its loss."""
+        """One step of the student on the latents z, in single precision at least; its loss."""
+        z = z.detach().to(torch.promote_types(z.dtype, torch.float32))
         t = uniform_steps(len(z), self.t_min, self.t_max, generator).to(z.device)
         eps = draw(z, generator)
-        z_t = add_noise(z.detach(), eps, prior.alpha_bar[t])
+        z_t = add_noise(z, eps, prior.alpha_bar[t])
         loss = (self.student(z_t, t, words.text) - eps).float().square().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        mend(self.optimiser)
         self.optimiser.step()
         return loss.item()
 

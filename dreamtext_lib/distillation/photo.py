@@ -17,6 +17,7 @@ from ..radiance.latent import LatentGrid
 from ..radiance.rendering import Rendered, composite, render_rays
 from ..radiance.volume import Volume
 from ..runs import read_tensors, write_tensors
+from .ending import flat
 from .look import Draw
 from .prior import Prior
 from .recipe import Regular, Views
@@ -74,9 +75,13 @@ def target_of(photo: Photo, volume: Volume, prior: Prior, views: Views) -> Targe
     o, d = (r[0].to(volume.device) for r in rays(photo.camera.sized(views.size)))  # (N, 3)
     mask = small(photo.mask[None, None], views.size)[0, 0].reshape(-1).to(volume.device)  # (N,)
     if isinstance(volume.field, LatentGrid):
-        colours = prior.encode_image(photo.picture[None].to(volume.device)).float()  # (1, c, S, S)
+        picture = small(photo.picture[None], min(photo.picture.shape[-1], prior.pixels)).to(volume.device)
+        colours = prior.encode_image(picture).float()  # (1, c, S, S)
         share = (photo.wall - views.background_min) / max(views.background_max - views.background_min, 1e-6)
-        wall = torch.lerp(*volume.field.walls, share)
+        if 0 <= share <= 1:
+            wall = torch.lerp(*volume.field.walls, share)
+        else:  # what lies outside the recipe's greys is no mix of their latents
+            wall = flat(prior, torch.full((1, 3), photo.wall))[0].to(volume.device)
     else:
         colours = small(photo.picture[None], views.size).to(volume.device)  # (1, 3, S, S)
         wall = o.new_full((3,), photo.wall)

@@ -6,7 +6,8 @@ The loss of a step is a mean over the views of a batch of
 
 So the score counts as a mean over the c h w entries of a latent, and a weight says how much a term's mean counts beside
 that mean. Public codes, that of the thesis among them, add the score up over the entries: a weight of theirs is to be
-divided by c h w here. `PER_ENTRY` does it for Stable Diffusion at 512 pixels.
+divided by c h w here, and so is whatever their optimiser compares with a gradient (`eps`, `clip`). `PER_ENTRY` does it
+for Stable Diffusion at 512 pixels.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from ..settings import (
 )
 
 Shape = Literal["constant", "falling", "cosine", "waves"]  # of a schedule: `distillation/schedules.py`
-PER_ENTRY = 1 / (4 * 64 * 64)  # from a weight beside a sum over latents of 64 x 64 x 4 to one beside their mean
+PER_ENTRY = 1 / (4 * 64 * 64)  # from what stands beside a sum over latents of 64 x 64 x 4 to what suits their mean
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Score(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         ordered(self, ("t_min", "t_max"), ("t_min", "t_max_late"))
+        if self.time_shape == "constant" and self.late_from < 1:  # else it is never asked
+            ordered(self, ("t_max_late", "t_max"))
 
 
 @dataclass(frozen=True)
@@ -155,11 +158,11 @@ class Recipe(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.space == "latents" and self.regular.manifold_weight > 0:
-            raise ValueError(
-                f"manifold_weight is {self.regular.manifold_weight}, but a field of latents has no pictures to encode;"
-                " set it to 0, or space to 'colours'"
-            )
+        for name, lacks in (("manifold_weight", "pictures to encode"), ("orientation_weight", "shaded views")):
+            if self.space == "latents" and (weight := getattr(self.regular, name)) > 0:
+                raise ValueError(
+                    f"{name} is {weight}, but a field of latents has no {lacks}; set it to 0, or space to 'colours'"
+                )
 
 
 TOY_BASE = Recipe().with_fields(size=32, guidance=5.0, steps=500)
@@ -197,9 +200,9 @@ FULL_BASE = Recipe(
         beta_1=0.98,
         beta_change=0.92,
         beta_2=0.99,
-        eps=1e-8,
+        eps=1e-8 * PER_ENTRY,  # the code's 1e-8 and 5, of gradients of a sum
         weight_decay=2e-5,
-        clip=5.0,
+        clip=5.0 * PER_ENTRY,
     ),
     regular=Regular(
         opacity_weight=0.0,

@@ -19,8 +19,8 @@ class Effect(NamedTuple):
 
     @property
     def there(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves out 0; never of one number, which has no interval."""
+        return self.count > 1 and (self.low > 0 or self.high < 0)
 
     def __format__(self, spec: str) -> str:
         """Mean and interval, each in the format that is asked for."""
@@ -64,20 +64,25 @@ def number(text: str) -> float:
 def column(lines: Iterable[Line], recipe: str, name: str) -> dict[tuple[str, str], float]:
     """The numbers of a recipe by prompt and seed; runs that failed, or have no such number, are left out.
 
-    The column after 'recipe' is what a run is about: a prompt or an image. Raises ValueError for a recipe that the
-    table has not.
+    The column after 'recipe' is what a run is about: a prompt or an image. Raises ValueError for a recipe or a number
+    that the table has not, and for two runs of one prompt and seed that differ.
     """
     mine = [line for line in lines if line["recipe"] == recipe]
     if not mine:
         raise ValueError(f"the table has no runs of '{recipe}'")
-    about = list(mine[0])[1]
-    return {(line[about], line["seed"]): number(line[name]) for line in mine if line[name] != ""}
+    about, runs = list(mine[0])[1], {}
+    for line in mine:
+        if name not in line:
+            raise ValueError(f"the runs of '{recipe}' have no '{name}'; what they have is {', '.join(list(line)[3:])}")
+        if line != runs.setdefault(key := (line[about], line["seed"]), line):
+            raise ValueError(f"the table has two runs of '{recipe}' on '{key[0]}' with seed {key[1]}; keep one of them")
+    return {key: number(line[name]) for key, line in runs.items() if line[name] != ""}
 
 
 def effect(lines: Sequence[Line], before: str, after: str, name: str, level: float = 0.95) -> Effect:
     """What a number of `after` is above that of `before`, over pairs of the same prompt and seed (`interval`).
 
-    Raises ValueError if the recipes have no such pair.
+    Raises ValueError as `column` does, and if the recipes have no such pair.
     """
     a, b = column(lines, before, name), column(lines, after, name)
     if not (pairs := sorted(a.keys() & b.keys())):

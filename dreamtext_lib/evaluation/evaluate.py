@@ -24,8 +24,9 @@ FAINT = 0.002  # mean opacity below which a volume is empty
 class Row:
     """All numbers of one volume. Shares are 0..1; beside each stands what a constant answer gets (`constant_answer`).
 
-    The truth is the member of the prompt's family (`truth.family`) whose surface is nearest. None: nothing was asked,
-    or nothing is there to measure. Units are those of the world, in which toys are about 2 high.
+    The truth is the member of the prompt's family (`truth.family`) whose surface is nearest as it stands, before any
+    fit: of a family, a wrong size can choose another member than the shape would. None: nothing was asked, or nothing
+    is there to measure. Units are those of the world, in which toys are about 2 high.
     """
 
     class_share: float  # views named as the class that was asked; more is better
@@ -43,8 +44,8 @@ class Row:
     size: float | None  # size of the surface (`spread`) over the mean of the family's, 0 and up; 1 is right
     sharpness: float  # of the pictures over the truth's, 0 and up; less is blurred, more is noisy, 1 is right
     iou: float  # silhouettes against the truth's, 0..1; more is better
-    chamfer: float | None  # distance to the truth as it stands; less is better, 0.02 is as good as none
-    chamfer_fitted: float | None  # the same after one factor and one shift that fit best; less is better
+    chamfer: float | None  # distance to the truth as it stands; less is better; a true toy has about 0.02
+    chamfer_fitted: float | None  # to the same member, after one factor and one shift that fit best; less is better
     scale_fitted: float | None  # that factor; above 1 the object was too small
 
 
@@ -53,11 +54,23 @@ def evaluate(volume: Volume, what: str | Words | ToyObject, judge: ZeroShot, *, 
 
     seen: what `turn()` shows of the volume, if that is known already. On one core it takes about 2.5 s for the first
     volume of a prompt and 1.5 s for others, since the family's surfaces (0.1 MB each) and the truth's pictures are kept
-    in memory. Raises ValueError for a prompt of other words.
+    in memory.
+
+    The form, `chamfer_fitted`, is that of the member that is nearest as it stands, once its size and place are fitted;
+    other members are not fitted. So a toy of the family that is a sixth too large may be held against another one, and
+    is then not as near as it could be. The sharpness of an empty row is that of pictures with hardly a contrast, 0 or
+    anything: whoever takes its mean leaves empty rows out.
+
+    Raises ValueError for a prompt of other words, and for a volume that shows numbers which are not finite.
     """
     words, members = asked(what)
     cameras = turn()
     frames, opacity = seen or look_at(volume, cameras)
+    if broken := sum(int((~shown.isfinite()).sum()) for shown in (frames, opacity)):
+        raise ValueError(
+            f"{broken} numbers in the volume's views are not finite, since its field gives such, so they cannot be"
+            " scored; make it anew with smaller steps"
+        )
     said = score_views(judge, frames, cameras, words.name, words.colour or None, pattern=words.pattern or None)
     points, surfaces = surface_of(volume), [surface(bare(thing)) for thing in members]
     mean = float(opacity.mean())

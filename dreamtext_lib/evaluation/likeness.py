@@ -19,7 +19,11 @@ BESIDE = 20.0  # degrees of azimuth from the picture's camera within which a vie
 
 @dataclass(frozen=True, kw_only=True)
 class Likeness:
-    """Numbers of one thing beside the true one; similarities are cosines of the judge's vectors, at most 1."""
+    """Numbers of one thing beside the true one; similarities are cosines of the judge's vectors, at most 1.
+
+    `neighbours` is right where it is the truth's. Less: the sides do not go together. More: the thing is more alike all
+    around than it should be; an empty volume has 1.
+    """
 
     input_similarity: float  # of the thing, seen by the picture's camera, to the picture; more is better
     input_psnr: float  # the same in dB; more is better
@@ -27,8 +31,8 @@ class Likeness:
     similarity_worst: float  # of the side that is least similar; more is better
     psnr: float  # of the other sides, dB, mean; more is better
     ssim: float  # of the other sides, at most 1, mean; more is better
-    neighbours: float  # of each side to the next, 30 degrees on, mean: how far the sides agree
-    neighbours_true: float  # the truth's
+    neighbours: float  # of each side to the next, 30 degrees on, mean; best as the truth's
+    neighbours_true: float  # the truth's, below 1: its sides differ
 
 
 def likeness(volume: Volume, thing: ToyObject, picture: Tensor, camera: Cameras, judge: ZeroShot) -> Likeness:
@@ -39,8 +43,7 @@ def likeness(volume: Volume, thing: ToyObject, picture: Tensor, camera: Cameras,
     cameras = turn()[::EVERY]
     seen, true = look_at(volume, cameras), look_at(exact(thing), cameras)
     near, alike = look_at(volume, camera).frames[0], cosines(judge, seen, true)
-    off = (cameras.azimuth - camera.azimuth + 180) % 360 - 180  # (V,) degrees, -180..180
-    others = (off.abs() > BESIDE).nonzero()[:, 0].tolist()
+    others = other_sides(cameras, camera)
     pairs = [(seen.frames[i], true.frames[i]) for i in others]
     return Likeness(
         input_similarity=float((vectors(judge, near[None]) * vectors(judge, picture[None])).sum()),
@@ -52,6 +55,12 @@ def likeness(volume: Volume, thing: ToyObject, picture: Tensor, camera: Cameras,
         neighbours=agreement(judge, seen),
         neighbours_true=agreement(judge, true),
     )
+
+
+def other_sides(cameras: Cameras, camera: Cameras) -> list[int]:
+    """The places of those cameras whose azimuth is more than `BESIDE` degrees from that of one camera."""
+    off = (cameras.azimuth - camera.azimuth + 180) % 360 - 180  # (V,) degrees, -180..180
+    return (off.abs() > BESIDE).nonzero()[:, 0].tolist()
 
 
 def vectors(judge: ZeroShot, frames: Tensor) -> Tensor:

@@ -44,10 +44,11 @@ def dots(axis: Axes, lines: Sequence[Line], recipes: Mapping[str, str], name: st
     for place, recipe in enumerate(recipes):
         found = column(lines, recipe, name)
         empty = column(lines, recipe, "empty") if "empty" in lines[0] else {}
-        for i, prompt in enumerate(dict.fromkeys(prompt for prompt, _ in found)):
+        before = 0  # dots of the prompts on the left
+        for prompt in dict.fromkeys(prompt for prompt, _ in found):
             values, gone = np.array([(v, empty.get(pair, 0)) for pair, v in found.items() if pair[0] == prompt]).T
-            x = place + (np.arange(len(values)) + i * len(values)) / max(1, len(found)) * 0.5 - 0.35
-            k = prompts.index(prompt)
+            x = place + (np.arange(len(values)) + before) / max(1, len(found)) * 0.5 - 0.35
+            before, k = before + len(values), prompts.index(prompt)
             colour = list(COLOURS.values())[k % len(COLOURS)]
             look = {"s": 15, "alpha": 0.8, "color": colour, "marker": MARKS[k % len(MARKS)]}
             there = gone == 0

@@ -3,10 +3,12 @@
 Where the time goes, and what is done about it: two features travel as one complex number, so that a corner costs one
 gather instead of two and its gradient one scatter; indices are 32 bits wide; all arrays have the points innermost, so
 that every line below is one vector instruction over thousands of points; and the gradient of the table is written by
-hand. `benchmarks/hash_encoding.py` measures it.
+hand. Where numba is installed, `loops` gives the same bits in less time. `benchmarks/hash_encoding.py` measures both.
 """
 
 import math
+from functools import cache
+from types import ModuleType
 from typing import Self
 
 import torch
@@ -16,6 +18,18 @@ from torch.autograd.function import once_differentiable
 from ..settings import Grid
 
 PRIMES = (1, 2654435761, 805459861)  # the pi of (3.18)
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """The compiled loops, `loops`, or None where numba is not installed, or can neither compile them nor keep them."""
+    try:
+        from . import loops
+
+        loops.warm()
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return loops
 
 
 def resolutions(levels: int, coarsest: int, finest: int) -> list[int]:
@@ -142,10 +156,13 @@ class HashGrid(nn.Module):
         shape = {"levels": s.levels, "features": s.features, "log2_table": s.log2_table}
         return cls(**shape, coarsest=s.coarsest, finest=s.finest, bound=bound, generator=generator)
 
+    def unit(self, points: Tensor) -> Tensor:
+        """Points (N, 3) of the cube as coordinates in 0..1: (3, N)."""
+        return (points.t().contiguous() / (2 * self.bound) + 0.5).clamp(0, 1)
+
     def corners(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Rows and weights of the eight corners around points (N, 3), level by level: two tensors (8, L, N)."""
-        unit = (points.t().contiguous() / (2 * self.bound) + 0.5).clamp(0, 1)  # (3, N)
-        lower, fraction = cells(unit, self.resolution)
+        lower, fraction = cells(self.unit(points), self.resolution)
         both = torch.stack([lower, lower + 1], 1)  # (3, 2, L, N)
         x, y, z = both[0, :, None, None], both[1, None, :, None], both[2, None, None]  # 2 along its own axis
         row = x.new_empty(2, 2, 2, *lower.shape[1:])
@@ -165,6 +182,12 @@ class HashGrid(nn.Module):
         """
         if points.ndim != 2 or points.shape[1] != 3:
             raise ValueError(f"points must be (N, 3), got {tuple(points.shape)}")
+        if (loops := compiled()) and loops.fits(self, points):
+            return loops.Encode.apply(self.table, self.unit(points), self)
+        return self.interpolate(points)
+
+    def interpolate(self, points: Tensor) -> Tensor:
+        """What `forward` gives, in PyTorch alone."""
         row, weight = self.corners(points)
         pairs = torch.view_as_complex(self.table.unflatten(1, (-1, 2)))  # (rows, pairs)
         mixed = Interpolate.apply(pairs, row.flatten(1), weight.flatten(1))  # (pairs, L * N)

@@ -60,7 +60,9 @@ def jobs_in(folder: Path) -> list[Done]:
             raise ValueError(f"'{path}' is a job of the kind {job['kind']!r}; this version knows {', '.join(KINDS)}")
         if not isinstance(job.get(about := KINDS[job["kind"]].about), str):
             raise ValueError(f"'{path}' has the {about} {job.get(about)!r}; it must be a text")
-        found.append(Done(path.parent, job, (read_json(path.parent / "row.json") or {}).get("row")))
+        ended = read_json(path.parent / "row.json") or {}
+        row = ended.get("row") if ended.get("score") == job.get("score") else None  # scored otherwise: it is to come
+        found.append(Done(path.parent, job, row))
     if not found:
         raise ValueError(
             f"'{folder}' holds no sweep: no folder in it has a job.json; name one that dreamtext sweep wrote"
@@ -86,9 +88,9 @@ def place(names: Sequence[str], name: str) -> int:
 def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
     """What the jobs of folders made, each subject by each method.
 
-    legend: what scores mean, by name. A recipe that two folders have with different settings becomes two methods, with
-    the folders' names; of a job that several folders have, the one that came furthest is shown. Raises ValueError as
-    `jobs_in` does, for sweeps of different kinds, and if no job is done.
+    legend: what scores mean, by name. A recipe with different settings becomes several methods, with the folders'
+    names, and numbers where one folder has several; of a job that several folders have, the one that came furthest is
+    shown. Raises ValueError as `jobs_in` does, for sweeps of different kinds, and if no job ended without an error.
     """
     found = [(folder, done) for folder in folders for done in jobs_in(folder)]
     kinds: dict[str, Path] = {}  # each with the first folder that has it
@@ -97,8 +99,11 @@ def compared(folders: Sequence[Path], legend: Mapping[str, str]) -> Comparison:
     if len(kinds) > 1:
         (one, where), (other, there) = list(kinds.items())[:2]
         raise ValueError(f"'{where}' is a sweep of the kind '{one}' and '{there}' one of '{other}'; compare one kind")
-    if not any(done.row for _, done in found):
-        raise ValueError(f"no job of '{folders[0]}' is done yet; give the command again once some are")
+    if not any(done.far == 2 for _, done in found):
+        raise ValueError(
+            f"no job of '{folders[0]}' is done yet, and {sum(done.far == 1 for _, done in found)} failed (each row.json"
+            " says why); give the command again once some are"
+        )
     kind = next(iter(kinds))
     methods, named = named_methods(found)
     jobs: dict[tuple[str, str, str], Done] = {}  # by method, subject and seed
@@ -134,7 +139,10 @@ def ranked(about: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def named_methods(found: Sequence[tuple[Path, Done]]) -> tuple[list[str], list[str]]:
-    """The names of all methods, and that of each job's: its recipe's, with the folder's where that says too little."""
+    """The names of all methods, and that of each job's: its recipe's, with the folder's where that says too little.
+
+    What has one name then all the same, since one folder holds both, is numbered.
+    """
 
     def mark(done: Done) -> tuple[Any, ...]:
         return done.job["recipe"], repr(done.job["settings"]), done.job.get("model")
@@ -142,14 +150,16 @@ def named_methods(found: Sequence[tuple[Path, Done]]) -> tuple[list[str], list[s
     several = {}
     for _, done in found:
         several.setdefault(done.job["recipe"], set()).add(mark(done))
-    homes = {}
+    names = {}
     for folder, done in found:
-        homes.setdefault(mark(done), folder)
-    named = [
-        recipe if len(several[recipe := done.job["recipe"]]) == 1 else f"{recipe} ({homes[mark(done)]})"
-        for _, done in found
-    ]
-    return list(dict.fromkeys(named)), named
+        if (own := mark(done)) not in names:
+            recipe, number = done.job["recipe"], 1
+            usual = name = recipe if len(several[recipe]) == 1 else f"{recipe} ({folder})"
+            while name in names.values():
+                number += 1
+                name = f"{usual} {number}"
+            names[own] = name
+    return list(names.values()), [names[mark(done)] for _, done in found]
 
 
 def card(done: Done, method: str, seed: str) -> Card:

@@ -1,6 +1,7 @@
 """A dream as a job of a sweep: it goes on from its checkpoint, draws itself from four sides and is scored."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -19,6 +20,8 @@ EVERY = 50  # steps between checkpoints
 PICTURE = "views.webp"  # in a job's folder: four views, for the sheet of the sweep
 TURN = "turn.webp"  # in a job's folder: a turn, for pages that compare jobs
 AROUND, SIDE, LARGEST = 24, 96, 60_000  # views of a turn, pixels a side of each, bytes of the file
+ARRAYS = {"adam": 3, "adan": 5}  # of numbers for each parameter in a checkpoint: itself, and what an optimiser keeps
+STABLE_DIFFUSION = 866_000_000  # parameters of its U-Net
 
 
 @dataclass(frozen=True)
@@ -101,16 +104,31 @@ def check(prompt: str) -> str:
     return check_prompt(prompt)
 
 
-def room(recipe: Settings) -> int:
-    """Bytes that a dream may need: a checkpoint of weights and two moments each, twice while it is written.
+def room(recipe: Settings, model: str = "tiny") -> int:
+    """Bytes that a dream may need: a checkpoint of weights and what its optimisers keep, twice while it is written.
 
     One of latents has a density and four latents at each point of its lattice, and beside them the colours of its
-    ending, of 2 MiB.
+    ending, of 2 MiB. The student of the arrow vsd is a copy of the model's U-Net, with AdamW's two moments.
     """
+    arrays, grid = ARRAYS[recipe.descent.optimiser], recipe.grid
+    student = 2 * 3 * 4 * parameters(model) if recipe.score.arrow == "vsd" else 0
     if recipe.space == "latents":
-        return 2 * 3 * 4 * 5 * recipe.latents.lattice**3 + (3 << 20)
-    grid = recipe.grid
-    return 2 * 3 * 4 * grid.levels * grid.features * 2**grid.log2_table + (1 << 20)
+        return 2 * arrays * 4 * 5 * recipe.latents.lattice**3 + (3 << 20) + student
+    return 2 * arrays * 4 * grid.levels * grid.features * 2**grid.log2_table + (1 << 20) + student
+
+
+@cache
+def parameters(model: str) -> int:
+    """How many parameters the U-Net of a model has; as many as Stable Diffusion's if its files are not here."""
+    from safetensors import safe_open
+
+    from ..zoo import resolve
+
+    sizes = {}
+    for path in (Path(resolve(model)) / "unet").glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            sizes |= {name: math.prod(file.get_slice(name).get_shape()) for name in file.keys()}
+    return sum(sizes.values()) or STABLE_DIFFUSION
 
 
 @cache

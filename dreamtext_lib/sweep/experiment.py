@@ -15,7 +15,7 @@
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 from ..profile import PROFILES
 from ..settings import Settings, paths
 from ..slugs import slug
-from .kinds import KINDS, Kind, profile_of
+from .kinds import KINDS, Kind, no_photo, profile_of
 
 MOST = 100_000  # jobs
 
@@ -63,10 +63,14 @@ def read_experiment(path: Path, kinds: Mapping[str, Kind] = KINDS) -> Experiment
     known(table, ("name", "kind", "model", "recipes", f"{of.about}s", "seeds", "score"), where)
     name, model = text_of(table, "name", where), text_of(table, "model", where) if "model" in table else None
     recipes, changed = recipes_of(table.get("recipes"), of.recipes(), where)
+    if not of.photo:
+        no_photo(recipes, kind, where)
     seeds = seeds_of(table.get("seeds"), where)
     subjects = subjects_of(table.get(f"{of.about}s"), of, where)
     if (count := len(recipes) * len(subjects) * len(seeds)) > MOST:
         raise ValueError(f"{where} makes {count:,} jobs; at most {MOST:,} go into one sweep")
+    apart(recipes, "recipe", where)
+    apart(subjects, of.about, where)
     scoring, _ = altered(of.scoring, table.get("score", {}), f"{where}, [score]")
     return Experiment(name, kind, model, recipes, changed, of.about, subjects, seeds, scoring, source=source)
 
@@ -209,6 +213,16 @@ def seeds_of(values: Any, where: str) -> tuple[int, ...]:
 def whole(value: Any) -> bool:
     """Whether a value is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def apart(names: Iterable[str], what: str, where: str) -> None:
+    """Raise ValueError if two names, which differ in Unicode's normal form alone, give one folder."""
+    homes = {}
+    for name in names:
+        if (other := homes.setdefault(slug(name), name)) != name:
+            raise ValueError(
+                f"{where} has the {what}s {other!a} and {name!a}, which would share the folder '{slug(name)}'; drop one"
+            )
 
 
 def different(values: Sequence[Any], what: str, where: str) -> tuple[Any, ...]:

@@ -47,34 +47,50 @@ def write_row(job: Job, sweep: Path, row: Row) -> None:
 def row_there(job: Job, sweep: Path) -> Row | None:
     """The row of a job that came to its end and was scored as the job asks; None if there is none yet.
 
-    Raises ValueError if the folder holds another job than this, which `check_folder` tells before any work.
+    Raises ValueError if the folder holds another job than this, which `rows_there` tells before any work.
     """
     home = sweep / job["folder"]
     there = read_json(home / "job.json")
     if there is None:
-        if (home / "recipe.json").exists():
+        if any(home.glob("**/recipe.json")):  # a job may keep its runs in folders of their own
             raise ValueError(f"the folder '{home}' holds a run of its own and no job of a sweep; choose another --out")
         return None
-    if differs := [name for name in job if name != "score" and there.get(name) != job[name]]:
-        raise ValueError(f"the folder '{home}' holds a job that was another: {gap(there, job, differs[0])}")
+    check_same(there, job, [name for name in job if name != "score"], home)
     found = read_json(home / "row.json")
     if found is None or "error" in found.get("row", {"error": ""}) or found.get("score") != job["score"]:
         return None
     return found["row"]
 
 
+def check_same(there: Mapping[str, Any], job: Job, names: Sequence[str], home: Path) -> None:
+    """Raise ValueError unless the job that stands in a folder is this one in all that is named."""
+    if differs := [name for name in names if there.get(name) != job[name]]:
+        raise ValueError(
+            f"the folder '{home}' holds a job that was another: {gap(there, job, differs[0])}; give the experiment"
+            " another name, or choose another --out"
+        )
+
+
 def gap(there: Mapping[str, Any], job: Job, name: str) -> str:
-    """Where two jobs differ, and what to do about it."""
+    """Where two jobs differ."""
     was, now = there.get(name), job[name]
     while isinstance(was, dict) and isinstance(now, dict):
         name = next(key for key in {**now, **was} if was.get(key) != now.get(key))
         was, now = was.get(name), now.get(name)
-    return f"its {name} was {was!r} and is to be {now!r}; give the experiment another name, or choose another --out"
+    return f"its {name} was {was!r} and is to be {now!r}"
 
 
 def rows_there(jobs: Sequence[Job], sweep: Path) -> dict[str, Row]:
-    """The rows that are there already, by the jobs' folders. Raises ValueError as `row_there` does."""
+    """The rows that are there already, by the jobs' folders.
+
+    Raises ValueError as `row_there` does, and if a recipe's folder holds jobs of other seeds or subjects that were made
+    with other settings: one name would stand for two.
+    """
     found = {job["folder"]: row_there(job, sweep) for job in jobs}
+    for home, job in {str(Path(job["folder"]).parent): job for job in jobs}.items():
+        for path in sorted((sweep / home).glob("*/job.json")):
+            if f"{home}/{path.parent.name}" not in found:
+                check_same(read_json(path), job, ("kind", "model", "settings"), path.parent)
     return {folder: row for folder, row in found.items() if row is not None}
 
 

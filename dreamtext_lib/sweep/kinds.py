@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..distillation.recipe import RECIPES
-from ..settings import Settings
+from ..settings import Settings, paths
 from .dreams import Scoring, check, dream, room
 from .images import METHODS, ImageScoring, image
 from .images import check as check_title
@@ -21,7 +22,8 @@ class Kind(NamedTuple):
     scoring: Settings  # how rows are scored, unless told
     about: str = "prompt"  # what a job is about; a file lists it as 'prompts'
     check: Callable[[str], str] = str.strip  # what it is about as the job takes it; ValueError if it cannot be used
-    room: Callable[[Settings], int] = lambda recipe: 1 << 20  # bytes that a job may need on the disk
+    room: Callable[[Settings, str], int] = lambda recipe, model: 1 << 20  # bytes that a job may need on the disk
+    photo: bool = False  # whether a job has a photograph, which `photo_weight` and `mask_weight` want
 
 
 def profile_of() -> str:
@@ -38,10 +40,27 @@ def recipes() -> Mapping[str, Settings]:
     return {name: r for name, r in named.items() if not (r.regular.photo_weight or r.regular.mask_weight)}
 
 
+def no_photo(recipes: Mapping[str, Settings], kind: str, where: str) -> None:
+    """Raise ValueError if a recipe weighs a photograph, which no job of the kind has."""
+    for name, recipe in recipes.items():
+        for path in paths(recipe):
+            if path[-1] in ("photo_weight", "mask_weight") and (weight := reduce(getattr, path, recipe)):
+                raise ValueError(
+                    f"{where}, recipe '{name}': {path[-1]} is {weight}, but a job of the kind '{kind}' has no"
+                    " photograph; set it to 0, or choose the kind 'image'"
+                )
+
+
 KINDS = {
     "dream": Kind(dream, recipes, Scoring(), check=check, room=room),
     "image": Kind(
-        image, lambda: METHODS, ImageScoring(), about="image", check=check_title, room=lambda m: room(m.dream)
+        image,
+        lambda: METHODS,
+        ImageScoring(),
+        about="image",
+        check=check_title,
+        room=lambda method, model: room(method.dream, model),
+        photo=True,
     ),
-    "sample": Kind(sample, lambda: WAYS, Scoring(), check=check, room=lambda way: room(way.method.dream)),
+    "sample": Kind(sample, lambda: WAYS, Scoring(), check=check, room=lambda way, model: room(way.method.dream, model)),
 }

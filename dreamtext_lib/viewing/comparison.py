@@ -200,7 +200,7 @@ def cell(mean: Mean | None, *, bold: bool) -> str:
     """A mean with its interval, and over how many."""
     if mean is None:
         return "<td>&ndash;</td>"
-    there = ' class="there"' * (bold and (mean.low > 0 or mean.high < 0))
+    there = ' class="there"' * (bold and mean.count > 1 and (mean.low > 0 or mean.high < 0))
     between = f"{number(mean.low)} to {number(mean.high)}" if mean.count > 1 else "one job"
     return (
         f'<td data-mean="{mean.mean!r}"{there} title="of {mean.count}">{number(mean.mean)}<small>{between}</small></td>'

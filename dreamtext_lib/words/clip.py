@@ -1,8 +1,9 @@
-"""Any CLIP as a describer: unit vectors of a picture and of sentences, which are kept so that none is made twice."""
+"""Any CLIP as a describer: unit vectors of a picture and of sentences; those of sentences are kept, up to a number."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from ..runs import read_tensors, write_tensors
 from ..zoo import MODELS
 from ..zoo.zeroshot import features
 
-KEPT = 20_000  # sentences that are remembered; the oldest are forgotten first
+KEPT = 20_000  # sentences that are remembered, the first made: those of nouns alone serve other pictures too
 LONGEST_VIEW = ", overhead view"  # what a dream adds to a sentence, for which there must be room
 
 
@@ -80,15 +81,14 @@ class Clip:
             made |= zip(part, features(self.model.get_text_features(input_ids=ids)))
             done(len(part))
         out = torch.stack([made[s] if s in made else self.known[s] for s in sentences])
-        self.known |= made
-        for sentence in list(self.known)[: max(len(self.known) - KEPT, 0)]:
-            del self.known[sentence]
+        self.known |= islice(made.items(), max(KEPT - len(self.known), 0))
         return out
 
     @property
     def fingerprint(self) -> str:
-        """A mark of the text tower's weights and the tokenizer: the vectors of another model are not its own."""
+        """A mark of the text tower, its settings and the tokenizer: the vectors of another model are not its own."""
         mark = hashlib.sha256(json.dumps(sorted(self.tokenizer.get_vocab().items())).encode())
+        mark.update(self.model.config.text_config.to_json_string().encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             if name.startswith("text"):
                 mark.update(tensor.cpu().contiguous().numpy().tobytes())

@@ -2,7 +2,8 @@
 
 The first puts rows in the place of those that a text encoder has: the sentence stays as it is, and any other prompt
 with one of its words changes too. The second adds new tokens: `pipe.load_textual_inversion(file)` gives a pipeline one
-new word, which stands for all descriptors and the commas between them, and changes no other prompt.
+new word, which stands for all descriptors and the commas between them, and changes no other prompt. The word is made of
+the noun: of two files of one noun, a pipeline takes the second by another one, `token="<mine>"`, for its prompt to say.
 """
 
 import re

@@ -42,17 +42,23 @@ def usual(prior: LatentPrior, clip: Clip) -> Known:
     return Known(max(errors), min(nearness))
 
 
-def warnings(image: Known, toys: Known, noun: str) -> list[str]:
-    """What to say of an image that lies outside: a sentence with its number beside the toys', or nothing."""
-    said = []
+def warnings(image: Known, toys: Known, noun: str, *, searched: bool = True) -> list[str]:
+    """What to say of an image that lies outside: a sentence with its number beside those of single toys, or nothing.
+
+    It may be one of the toys' kind all the same: theirs are of one toy a class (`usual`). searched: whether the noun
+    is the nearest of many, and not one that was given.
+    """
+    said, count = [], len(CLASS_NAMES)
     if image.error > toys.error:
         said.append(
-            f"the model's own autoencoder gives the image back with an error of {image.error:.3f}, and a toy with"
-            f" {toys.error:.3f} at most: it has never seen the like, so expect little"
+            f"the model's own autoencoder gives the image back with an error of {image.error:.3f}, and {count} toys"
+            f" with {toys.error:.3f} at most: it may never have seen the like, so expect little"
         )
     if image.similarity < toys.similarity:
+        what = f"the nearest noun, '{noun}'," if searched else f"'{noun}'"
+        shows = "the image may show what no word here names" if searched else "it may not be what the image shows"
         said.append(
-            f"the nearest noun, '{noun}', has a similarity of {image.similarity:.2f} to the image, and a toy's own one"
-            f" {toys.similarity:.2f} at least: the image shows what no word here names, so expect another thing"
+            f"{what} has a similarity of {image.similarity:.2f} to the image, and the nouns of {count} toys have"
+            f" {toys.similarity:.2f} to theirs at least: {shows}, so expect another thing"
         )
     return said

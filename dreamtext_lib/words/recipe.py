@@ -14,7 +14,7 @@ class Search(Settings):
     """How a sentence is looked for."""
 
     commas: Commas = "between"  # commas: between descriptors, as in the toybox; all, as the thesis; none, as its code
-    article: Literal["fitting", "tried"] = "fitting"  # a or an: as the next word asks, or both tried and held
+    article: Literal["fitting", "tried"] = "fitting"  # a or an: by the next word's first letter, or both tried and held
     nouns_describe: bool = True  # whether nouns may be descriptors too, as in the thesis' code
     longest: Count = 15  # words at most, the noun among them
     fewest: Count = 1  # descriptors at least: up to here the best is taken even if it brings the sentence no nearer

@@ -2,7 +2,7 @@
 
 A word is one piece or several (byte pairs); each piece is a token with a row of its own. A piece that the rest of the
 sentence has too - the frame, the noun, a view word, what begins, ends and fills a text - stays as it is, for moving it
-would move them.
+would move them. So does a piece that the sentence does not have, because it is joined to the comma behind it.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def ids_of(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def pieces(tokenizer: PreTrainedTokenizerBase, sentence: Sentence, learns: Learns = "descriptors") -> list[Piece]:
-    """The sub-words of a sentence's descriptors, or of its noun, that learn, each once.
+    """The sub-words of a sentence's descriptors, or of its noun, that learn, each once: those that the sentence has.
 
     Raises ValueError if there is none.
     """
@@ -43,9 +43,12 @@ def pieces(tokenizer: PreTrainedTokenizerBase, sentence: Sentence, learns: Learn
     words, others = (sentence.words, (noun,)) if learns == "descriptors" else ((noun,), sentence.words)
     views = [f", {word} view" for word in VIEW_WORDS]
     fixed = {i for text in (start, *others, *views) for i in ids_of(tokenizer, text)} | set(tokenizer.all_special_ids)
-    learn = dict.fromkeys(i for word in words for i in ids_of(tokenizer, word) if i not in fixed)
+    read = set(ids_of(tokenizer, sentence.text))  # CLIP's tokenizer does not part '!' from a comma behind it
+    own = dict.fromkeys(i for word in words for i in ids_of(tokenizer, word) if i in read)
+    learn = [i for i in own if i not in fixed]
     if not learn:
-        what = f"every piece of {', '.join(map(repr, words))} stands elsewhere in" if words else ""
+        where = "stands elsewhere" if own else "is joined to a comma"
+        what = f"every piece of {', '.join(map(repr, words))} {where} in" if words else ""
         raise ValueError(f"{what or 'no word describes the noun in'} '{sentence.text}', so there is nothing to train")
     return [Piece(tokenizer.convert_ids_to_tokens(i), i) for i in learn]
 

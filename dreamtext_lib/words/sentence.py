@@ -27,7 +27,7 @@ class Sentence(NamedTuple):
 
     noun: str
     words: tuple[str, ...] = ()  # descriptors, in their order
-    article: str = "fitting"  # 'a', 'an', '' or, as the next word asks, 'fitting'
+    article: str = "fitting"  # 'a', 'an', '' or, by the next word's first letter, 'fitting'
     commas: Commas = "between"
 
     @property
@@ -48,7 +48,8 @@ class Sentence(NamedTuple):
         """What stands before the descriptors, the descriptors with their commas, and the noun."""
         words = (" " if self.commas == "none" else ", ").join(self.words)
         words += "," if words and self.commas == "all" else ""
-        article = ("an" if (words or self.noun)[0] in "aeiou" else "a") if self.article == "fitting" else self.article
+        fitting = "an" if (words or self.noun)[0].lower() in "aeiou" else "a"
+        article = fitting if self.article == "fitting" else self.article
         return f"an image of {article}".strip(), words, self.noun
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -12,12 +12,14 @@ from ..capture.single import as_png
 from ..clock import Clock
 from ..descent import mend
 from ..diffusion.forward import add_noise, uniform_steps
-from ..distillation.prior import LatentPrior
+from ..distillation.prior import LatentPrior, check_lengths
+from ..distillation.prompts import check_prompt
 from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_bytes, write_record, write_tensors
 from .augment import augmented
+from .clip import LONGEST_VIEW
 from .losses import fit_loss, stay_loss, words_loss
 from .low_rank import LowRank
-from .recipe import WordsRecipe
+from .recipe import Commas, WordsRecipe
 from .rows import Embedding, Rows, learner
 from .sentence import Sentence
 
@@ -42,7 +44,8 @@ class Words:
     """Rows on their way to one image, and all that a checkpoint needs.
 
     picture (3, S, S) in 0..1, on a wall of the recipe's grey. Nothing but the parameters of `rows` is ever changed.
-    Raises ValueError if no piece of the sentence can learn, or if the sentence is too long for the model.
+    Raises ValueError if no piece of the sentence can learn, if the sentence is no text that a dream takes, or if it is
+    too long for the model, with a view word behind it unless the whole embedding learns.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Words:
     ):
         self.picture, self.sentence, self.prior, self.recipe, self.seed = picture, sentence, prior, recipe, seed
         self.model, self.source, self.step = model, source, 0
+        read = check_prompt(sentence.text) + LONGEST_VIEW * (recipe.learns != "embedding")
+        check_lengths(prior.tokenizer, [read])
         self.rows = learner(prior, sentence, recipe.learns, rank=recipe.rank, seed=seed)
         self.optimiser = torch.optim.Adam(self.rows.parameters(), lr=recipe.rate)
         self.watch = torch.tensor([torch.inf, 0.0])  # the least held loss so far, and looks since
@@ -145,8 +150,23 @@ class Words:
 def read_words(folder: Path) -> tuple[dict, Sentence, WordsRecipe]:
     """What a folder of words says of them, their sentence and recipe. Raises ValueError, in a sentence, if none."""
     about = read_record(folder, "words", ("source", "model", "noun", "descriptors", "article", "commas"))
-    sentence = Sentence(about["noun"], tuple(about["descriptors"]), about["article"], about["commas"])
+    noun, words, article, commas = (about[name] for name in ("noun", "descriptors", "article", "commas"))
+    fine = {
+        "noun": is_word(noun),
+        "descriptors": isinstance(words, list) and all(map(is_word, words)),
+        "article": article in ("fitting", "a", "an", ""),
+        "commas": commas in get_args(Commas),
+    }
+    for name in (name for name in fine if not fine[name]):
+        what = f"'{Path(folder) / 'recipe.json'}' has the {name} {about[name]!r}, of which no sentence can be made"
+        raise ValueError(f"{what}; describe the image anew")
+    sentence = Sentence(noun, tuple(words), article, commas)
     return about, sentence, WordsRecipe.from_values(about["recipe"])
+
+
+def is_word(value: object) -> bool:
+    """Whether a value of a record is a text that is not empty."""
+    return isinstance(value, str) and bool(value.strip())
 
 
 def samples(

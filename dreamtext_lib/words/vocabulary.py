@@ -53,19 +53,21 @@ def read_list(path: Path) -> Vocabulary:
     words: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}  # dictionaries keep the order
     kinds = KINDS
     for number, line in enumerate(map(str.strip, text.splitlines()), 1):
-        if not line or line.startswith("#"):
+        word = " ".join(line.lower().split())
+        if not word or word.startswith("#"):
             continue
         if line.startswith("["):
             if (kind := line.strip("[]").lower()) not in KINDS:
-                raise ValueError(f"line {number} of '{path}' is '{line}'; a heading is [nouns] or [adjectives]")
+                raise ValueError(f"line {number} of '{path}' is {line[:60]!r}; a heading is [nouns] or [adjectives]")
             kinds = (kind,)
-        elif not any(map(str.isalnum, line)) or "," in line:
-            raise ValueError(f"line {number} of '{path}' is '{line[:60]}'; it must be one word, without a comma")
+        elif not any(map(str.isalnum, word)) or "," in word or min(word) < " ":
+            what = f"line {number} of '{path}' is {line[:60]!r}"
+            raise ValueError(f"{what}; it must be one word, without a comma or a control code")
         else:
             for kind in kinds:
-                words[kind][" ".join(line.lower().split())] = None
+                words[kind][word] = None
     if not words["nouns"]:
         raise ValueError(f"the vocabulary '{path}' holds no noun; a description begins with one")
-    if (count := sum(map(len, words.values()))) > LONGEST:
+    if (count := len(words["nouns"] | words["adjectives"])) > LONGEST:
         raise ValueError(f"the vocabulary '{path}' holds {count} words; at most {LONGEST} are searched")
     return Vocabulary(tuple(words["nouns"]), tuple(words["adjectives"]))

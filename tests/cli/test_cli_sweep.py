@@ -127,9 +127,30 @@ def test_the_copy_of_the_experiment_is_what_was_run_though_the_file_is_gone(tmp_
     assert (tmp_path / "runs/tiny/experiment.toml").read_text(encoding="utf-8") == TINY
 
 
+@pytest.mark.parametrize(
+    ("profile", "kind", "recipe", "note"),
+    [
+        ("toy", "dream", "fitfusion", "note: the tiny model has never seen 'dragon'; it knows"),
+        ("toy", "sample", "plain", "note: the tiny model has never seen 'dragon'; it knows"),
+        ("full", "dream", "fitfusion", ""),  # Stable Diffusion has
+    ],
+)
+def test_words_that_the_model_has_never_seen_are_named(profile, kind, recipe, note, tmp_path, capsys, monkeypatch):
+    from dreamtext_lib.sweep.experiment import jobs, read_experiment
+    from dreamtext_lib.sweep.folder import work
+
+    monkeypatch.setenv("DREAMTEXT_PROFILE", profile)
+    text = f'name = "tiny"\nkind = "{kind}"\nprompts = ["a red dragon"]\nseeds = 1\n[recipes.{recipe}]\n'
+    (tmp_path / "tiny.toml").write_text(text, encoding="utf-8")
+    for job in jobs(read_experiment(tmp_path / "tiny.toml")):
+        work(job, tmp_path / "runs" / "tiny", lambda job, home: {"steps": 2}, str)
+    status, _, err = run(capsys, "sweep", "tiny.toml")
+    assert status == 0 and err.startswith(note) and bool(err) == bool(note)
+
+
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; no sweep was run")
 def test_a_tiny_sweep_on_ray(tmp_path, capsys):
-    """One job fails, for its checkpoint is broken; the other is done; given again, the first alone is tried."""
+    """One job fails, for its checkpoint is broken; the other is done. Without it, that one alone is done anew."""
     broken = tmp_path / "runs" / "tiny" / "fitfusion" / "a-red-mug-4"
     broken.mkdir(parents=True)
     (broken / "checkpoint.safetensors").write_bytes(b"no tensors")
@@ -142,6 +163,16 @@ def test_a_tiny_sweep_on_ray(tmp_path, capsys):
     assert "a-red-mug-4/checkpoint.safetensors' is cut short or broken" in second["error"] and second["steps"] == ""
     assert (tmp_path / "runs/tiny/sheet.jpg").stat().st_size > 1000
     whole = broken.with_name("a-red-mug-3")
+    done = (whole / "row.json").stat().st_mtime_ns
+    (broken / "checkpoint.safetensors").unlink()
+    status, out, err = run(capsys, "sweep", "tiny.toml")
+    assert status == 0 and "2 jobs, 1 of them done before, into 'runs/tiny'\n" in out, err
+    assert (whole / "row.json").stat().st_mtime_ns == done
+    with open("runs/tiny/table.csv", newline="", encoding="utf-8") as file:
+        assert [(line["seed"], line["steps"], line["error"]) for line in csv.DictReader(file)] == [
+            ("3", "2", ""),
+            ("4", "2", ""),
+        ]
     assert json.loads((whole / "recipe.json").read_text(encoding="utf-8"))["recipe"]["views"]["size"] == 16
     status, out, _ = run(capsys, "view", whole, "--page", tmp_path / "page.html")  # a job's folder is a run's
     assert status == 0

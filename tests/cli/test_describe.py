@@ -91,7 +91,7 @@ def test_a_stopped_run_goes_on_to_the_same_words(image, described, tmp_path, cap
     assert status == 1 and f"are not done; go on with: dreamtext describe --resume '{tmp_path / 'half'}'" in err
     monkeypatch.undo()
     status, out, _ = run(capsys, "describe", "--resume", tmp_path / "half")
-    assert status == 0 and "go on with: dreamtext dream --words" in out
+    assert status == 0 and "go on with: dreamtext dream --words" in out and "load_textual_inversion(file, token=" in out
     ended = [read_rows(f / "words.safetensors") for f in (tmp_path / "half", described)]
     assert ended[0][:2] == ended[1][:2] and torch.equal(ended[0].moved, ended[1].moved)
     status, _, err = run(capsys, "describe", image, "--resume", described)
@@ -141,8 +141,8 @@ def test_words_outside_of_the_tiny_models_are_told_before_the_training(image, tm
     told = ["--noun", "sword", "--words", "green, shiny", "--out", tmp_path / "run"]
     _, _, err = run(capsys, "describe", image, *told, *SHORT)
     assert "note: the tiny model has never seen 'shiny', 'sword'; it knows castle, " in err
-    number = r"the nearest noun, 'sword', has a similarity of -?0\.\d\d to the image, and a toy's own one 0\.\d\d at"
-    assert re.search(f"warning: {number}", err), err
+    number = r"'sword' has a similarity of -?0\.\d\d to the image, and the nouns of 14 toys have 0\.\d\d to theirs at"
+    assert re.search(f"warning: {number} least: it may not be what the image shows", err), err
 
 
 @pytest.mark.parametrize("kind", ["missing", "a folder", "empty", "text", "a link to itself", "one pixel", "CMYK"])
@@ -178,6 +178,22 @@ def test_mistakes_are_one_sentence(image, tmp_path, capsys, flags, sentence):
     told = [image if f == "IMAGE" else f for f in flags]
     status, _, err = run(capsys, "describe", *told, "--out", tmp_path / "out")
     assert status == 1 and sentence in err.splitlines()[-1] and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "sentence"),
+    [
+        ("--noun", " ", "--noun is empty; say what the thing is"),
+        ("--noun", "mug\udcff", r"--noun is 'mug\udcff': the prompt holds bytes that are no text"),
+        ("--noun", "mu\x1bg", r"--noun is 'mu\x1bg': the prompt holds a control code of a terminal"),
+        ("--words", "red, ta\udcffll", r"--words is 'red, ta\udcffll': the prompt holds bytes that are no text"),
+        ("--words", "re\0d, tall", r"--words is 're\x00d, tall': the prompt holds a control code of a terminal"),
+    ],
+)
+def test_words_that_no_dream_takes_are_refused_before_a_model_is_read(image, capsys, monkeypatch, flag, text, sentence):
+    monkeypatch.setattr("dreamtext_lib.cli.describe.prior_of", lambda *_: pytest.fail("a model is read"))
+    status, out, err = run(capsys, "describe", image, flag, text)
+    assert (status, out) == (1, "") and err.startswith(f"dreamtext: {sentence}") and err.count("\n") == 1
 
 
 def test_a_dream_of_an_image_describes_it_first(image, described, tmp_path, capsys, monkeypatch):
@@ -238,3 +254,17 @@ def test_a_prompt_without_any_word_that_was_learned_is_told(prior, tmp_path, cap
         teach(prior, str(tmp_path / "words.safetensors"), prompt)
         note = f"note: '{prompt}' has none of the tokens that were learned ({about['tokens'][0]}): a plain dream\n"
         assert capsys.readouterr().err == note * told
+
+
+def test_a_whole_embedding_hears_no_prompt_and_takes_no_negative_one(prior, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(prior, "encode_text", prior.encode_text)  # which the embedding replaces
+    sentence, file = "an image of a red mug", tmp_path / "words.safetensors"
+    write_tensors(file, {"embedding": prior.encode_text([sentence]) + 1}, {"sentence": sentence})
+    with pytest.raises(ValueError, match=r"the negative prompt 'blurry' would mean what the prompt does, .* without a"):
+        teach(prior, str(file), sentence, "blurry")
+    teach(prior, str(file), sentence)
+    assert capsys.readouterr().err == ""
+    teach(prior, str(file), "a fish")
+    assert capsys.readouterr().err == (
+        f"note: 'a fish' and its view words are not heard: the whole embedding of '{sentence}' stands for every text\n"
+    )

@@ -6,7 +6,8 @@ from commands import run
 from PIL import Image
 
 from dreamtext_lib.capture.single import outline, read_single
-from dreamtext_lib.distillation.photo import Photo
+from dreamtext_lib.cli.watch import WRITTEN
+from dreamtext_lib.distillation.photo import FILE, Photo
 from dreamtext_lib.toybox.inputs import inputs
 
 
@@ -32,6 +33,16 @@ def test_what_does_not_go_together_is_one_sentence(mug, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     status, _, said = run(capsys, "dream", "a mug", *(mug if flag == "MUG" else flag for flag in flags))
     assert status not in (0, None) and words in said and said.count("\n") == 1 and not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("flag", ["--photo", "--photo-mask", "--photo-azimuth", "--photo-elevation"])
+def test_a_resumed_run_keeps_its_own(tmp_path, capsys, flag):
+    status, _, said = run(capsys, "dream", "--resume", tmp_path, flag, "0")
+    assert status == 1 and f"--resume goes on with a run as it was; drop {flag}\n" in said
+
+
+def test_nothing_of_a_photograph_is_left_when_a_dream_is_begun_anew():
+    assert FILE in WRITTEN
 
 
 def test_a_run_keeps_its_photograph(mug, tmp_path, monkeypatch, capsys):

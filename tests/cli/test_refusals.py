@@ -44,6 +44,7 @@ def here(tmp_path, monkeypatch):
         (["dream", "--image", "mine.png", "--steps", "0"], "steps is 0; it must be a whole number, at least 1"),
         (["dream", "--image", "mine.png", "--photo-azimuth", "9"], "--photo-azimuth is given, but no photograph"),
         (["dream", "--image", "mine.png", "--photo", "gone.png", "--photo-weight", "1"], "no picture 'gone.png'"),
+        (["dream", "--image", "mine.png", "--negative", "r\udce9d"], "the negative prompt holds bytes that are no"),
         (["dream", "--image", "mine.png", "--watch-fronts", "--steps", "9"], "9 steps have none there; give --steps"),
         (["describe", "caf\udce9.png"], "is not UTF-8, so no record can hold it; rename it"),
         (["fit", "caf\udce9"], "is not UTF-8, so no record can hold it; rename it"),
@@ -72,6 +73,13 @@ def test_a_refusal_is_one_true_sentence_before_any_work(arguments, words, tmp_pa
     assert err.startswith("dreamtext: ") and err.count("\n") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.glb", "mine.png"]
     assert (tmp_path / "mine.png").read_bytes() == b"mine" and not list((tmp_path / "folder.glb").iterdir())
+
+
+def test_a_size_that_the_model_does_not_have_is_told_before_an_image_is_described(prior, capsys, monkeypatch):
+    monkeypatch.setattr("dreamtext_lib.distillation.prior.load_prior", lambda *_: prior)
+    monkeypatch.setattr("dreamtext_lib.cli.dream.describe_first", lambda a: pytest.fail("an image was described"))
+    status, _, err = run(capsys, "dream", "--image", "mine.png", "--size", "24")
+    assert status == 1 and "size is 24; a field of latents has one ray a latent, and this model has 16 a side" in err
 
 
 @pytest.mark.parametrize("command", ["sample", "dream"])

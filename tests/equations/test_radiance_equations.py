@@ -1,13 +1,14 @@
 """The thesis' equations of radiance fields, against brute force and closed forms."""
 
 import math
+import sys
 
 import pytest
 import sympy as sp
 import torch
 from torch import Tensor
 
-from dreamtext_lib.radiance.encoding import HashGrid, cells, dense_index, resolutions, spatial_hash
+from dreamtext_lib.radiance.encoding import HashGrid, cells, compiled, dense_index, resolutions, spatial_hash
 from dreamtext_lib.radiance.field import HashField, Matte, blob
 from dreamtext_lib.radiance.rendering import intervals, render_rays, stratified, transmittance, weights
 
@@ -241,6 +242,55 @@ def test_encoding_is_the_loop_over_corners(shape: tuple, generator: torch.Genera
     points[:2] = torch.tensor([[1.1, 1.1, 1.1], [-1.1, 0, 1.1]], dtype=DOUBLE)
     expected = torch.stack([brute_force(grid, p) for p in points.tolist()])
     torch.testing.assert_close(grid(points), expected, atol=1e-16, rtol=1e-9)
+
+
+@pytest.mark.equation("3.17")
+@pytest.mark.equation("3.18")
+@pytest.mark.parametrize("shape", [(6, 2, 10, 3, 40), (1, 2, 14, 6, 6), (3, 2, 9, 6, 8)])
+@pytest.mark.parametrize("count", [0, 1, 255, 700])
+def test_compiled_loops_have_the_bits_of_pytorch(shape: tuple, count: int, generator: torch.Generator) -> None:
+    loops = pytest.importorskip("dreamtext_lib.radiance.loops", reason="the package numba is not installed")
+    names = ("levels", "features", "log2_table", "coarsest", "finest")
+    grid = HashGrid(**dict(zip(names, shape)), generator=generator)
+    torch.nn.init.normal_(grid.table, generator=generator)
+    points = (torch.rand(count, 3, generator=generator) * 2 - 1) * 1.2  # some outside
+    points[:2] = torch.tensor([[1.1, 1.1, 1.1], [-1.1, 0, 1.1]])[:count]
+    pull = torch.randn(count, grid.width, generator=generator)
+    assert loops.fits(grid, points) and compiled() is loops
+    ours, plain = grid(points), grid.interpolate(points)
+    assert "Encode" in type(ours.grad_fn).__name__ and torch.equal(ours, plain)
+    gradients = [torch.autograd.grad(out, grid.table, pull)[0] for out in (ours, plain)]
+    assert len(loops.forward.signatures) == len(loops.backward.signatures) == 1, "not those that were warm"
+    assert torch.equal(*gradients) and gradients[0].any() == bool(count)
+
+
+def test_what_the_loops_do_not_know_is_left_to_pytorch(generator: torch.Generator) -> None:
+    loops = pytest.importorskip("dreamtext_lib.radiance.loops", reason="the package numba is not installed")
+    points, grid = torch.rand(5, 3, generator=generator), HashGrid(generator=generator)
+    assert loops.fits(grid, points) and not loops.fits(HashGrid(features=4), points)
+    assert not loops.fits(grid, points.double()) and not loops.fits(grid, points.to("meta"))
+    sloped = points.clone().requires_grad_()
+    assert not loops.fits(grid, sloped) and torch.autograd.grad(grid(sloped).sum(), sloped)[0].any()
+    with torch.no_grad():
+        assert loops.fits(grid, sloped)
+
+
+@pytest.mark.parametrize("error", [ImportError("no numba"), OSError("no LLVM"), RuntimeError("cannot cache")])
+def test_without_numba_pytorch_encodes(error: Exception, monkeypatch, generator: torch.Generator) -> None:
+    class Refuses:
+        def find_spec(self, name, *_):
+            if name == "dreamtext_lib.radiance.loops":
+                raise error
+
+    monkeypatch.setattr("sys.meta_path", [Refuses(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "dreamtext_lib.radiance.loops", raising=False)
+    monkeypatch.delattr("dreamtext_lib.radiance.loops", raising=False)
+    compiled.cache_clear()
+    grid = HashGrid(generator=generator)
+    try:
+        assert compiled() is None and "Encode" not in type(grid(torch.zeros(2, 3)).grad_fn).__name__
+    finally:
+        compiled.cache_clear()
 
 
 @pytest.mark.equation("6.1")

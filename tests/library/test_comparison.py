@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import stats
 
 from dreamtext_lib.sweep.compare import compared, jobs_in
-from dreamtext_lib.viewing.comparison import ACROSS, FRAMES, number, page, strip
+from dreamtext_lib.viewing.comparison import ACROSS, FRAMES, Mean, cell, number, page, strip
 from dreamtext_lib.viewing.film import write_webp
 
 ROWS = {
@@ -80,6 +80,28 @@ def test_a_recipe_of_two_folders_is_one_method_if_its_settings_are_one(fake_swee
     assert found.methods == ["new", "old"] and len(found.cards) == 5 and found.title == "one and two"
     other = fake_sweep("three", {("new", "mug", 0): {"similarity": 0.9}}, settings={"of": "another"})
     assert compared([same, other], {}).methods == [f"new ({same})", "old", f"new ({other})"]
+
+
+def test_a_recipe_of_one_folder_is_several_methods_if_its_settings_are_several(fake_sweep):
+    folder = fake_sweep("one", {("new", "mug", 0): {"similarity": 0.25}})
+    fake_sweep("one", {("new", "mug", 1): {"similarity": 0.75}}, settings={"of": "another"})
+    found = compared([folder], {})
+    assert found.methods == [f"new ({folder})", f"new ({folder}) 2"]
+    assert [found.means[""][method, "similarity"].mean for method in found.methods] == [0.25, 0.75]
+
+
+def test_a_row_that_was_scored_in_another_way_is_not_done(fake_sweep):
+    folder = fake_sweep("one", ROWS)
+    (folder / "new" / "mug-0" / "row.json").write_text('{"score": {"by": "none"}, "row": {"steps": 5}}')
+    assert compared([folder], {}).text == "4 jobs of dreamtext sweep, 2 methods. 1 not done yet."
+
+
+def test_failures_alone_are_not_compared(fake_sweep):
+    folder = fake_sweep("one", {("new", "mug", 0): {"error": "it broke"}, ("new", "fish", 0): None})
+    with pytest.raises(
+        ValueError, match=r"no job of '.*one' is done yet, and 1 failed \(each row.json says why\); give"
+    ):
+        compared([folder], {})
 
 
 def test_of_a_job_that_two_folders_have_the_one_that_came_furthest_is_shown(fake_sweep):
@@ -154,3 +176,8 @@ def test_a_thing_that_went_through_a_picture_has_it_on_its_card(fake_sweep):
     assert len(shown) == 1
     with Image.open(io.BytesIO(base64.b64decode(shown[0].split(",")[1]))) as picture:
         assert np.allclose(np.asarray(picture.convert("RGB")).mean((0, 1)), (0, 0, 255), atol=4)
+
+
+def test_a_difference_of_one_job_is_not_marked_as_there():
+    marked = [' class="there"' in cell(Mean(0.5, low, 0.5, count), bold=True) for low, count in ((0.5, 1), (0.4, 2))]
+    assert marked == [False, True]

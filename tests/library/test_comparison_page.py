@@ -9,6 +9,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from dreamtext_lib.sweep.compare import compared
 from dreamtext_lib.viewing.comparison import write_comparison
 
+LONG = "third-" + "w" * 80  # a name that no line of a phone holds
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: the page was not opened in a browser")
 ROWS = {
@@ -16,8 +17,8 @@ ROWS = {
     ("new", "fish", 0): {"similarity": 0.75, "psnr": 14.0},
     ("old", "mug", 0): {"similarity": 0.25, "psnr": 20.0, "sentence": "an image of a mug"},
     ("old", "fish", 0): {"similarity": 0.4, "psnr": 22.5},
-    ("third", "mug", 0): {"error": "it broke"},
-    ("third", "fish", 0): {"similarity": 0.9},
+    (LONG, "mug", 0): {"error": "it broke"},
+    (LONG, "fish", 0): {"similarity": 0.9},
 }
 SHOWN = """[...document.querySelectorAll(".card[data-method]")].filter((card) => card.checkVisibility())
   .map((card) => card.querySelector("h3").textContent)"""
@@ -60,21 +61,21 @@ def test_the_page_works_in_a_browser(browser, fake_sweep, tmp_path):
         place = page.evaluate("getComputedStyle(document.querySelector('.turn')).backgroundPosition")
         assert [float(v.rstrip("%")) for v in place.split()] == pytest.approx([60, 100 / 3], abs=0.01)
 
-        assert page.evaluate(SHOWN) == ["new", "old", "third"] * 2
+        assert page.evaluate(SHOWN) == ["new", "old", LONG] * 2
         page.select_option("#order", label="by psnr")
-        assert page.evaluate(SHOWN) == ["old", "new", "third"] * 2
+        assert page.evaluate(SHOWN) == ["old", "new", LONG] * 2
         page.uncheck("input[name=method][value='1']")
         page.uncheck("input[name=subject][value='0']")
-        assert page.evaluate(SHOWN) == ["new", "third"] and page.evaluate(TABLE) == ["new", "third"]
+        assert page.evaluate(SHOWN) == ["new", LONG] and page.evaluate(TABLE) == ["new", LONG]
         page.click("button[data-all=method][data-on='1']")
         page.click("thead th:nth-child(2) button")
-        assert page.evaluate(TABLE) == ["third", "new", "old"]
+        assert page.evaluate(TABLE) == [LONG, "new", "old"]
         page.click("thead th:nth-child(2) button")
-        assert page.evaluate(TABLE) == ["old", "new", "third"]
+        assert page.evaluate(TABLE) == ["old", "new", LONG]
         page.select_option("#against", label="differences to old")
-        assert sorted(page.evaluate(TABLE)) == ["new", "third"]
+        assert sorted(page.evaluate(TABLE)) == ["new", LONG]
         page.click("thead th:nth-child(3) button")
-        assert page.evaluate(TABLE) == ["new", "third"]  # third has no such number: it is last
+        assert page.evaluate(TABLE) == ["new", LONG]  # third has no such number: it is last
 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.evaluate(AXE_SCRIPT)

@@ -45,6 +45,12 @@ def test_a_dream_without_a_half_way_is_left_out_of_that_numbers_pairs_and_counte
     assert alone["half-way after the outline's"] == {"colour": None, "detail": None} and not alone["holds"]
 
 
+def test_one_dream_has_no_interval_that_could_hold():
+    late = [{"outline": 1.0, "colour": float(i > 4), "detail": float(i > 4)} for i in range(1, 9)]
+    row = {"prompt": "a mug", "seed": 0, "moments": [dict.fromkeys(NAMES, 0.0), *late]}
+    assert not summary([row])["holds"] and summary([row, row])["holds"]
+
+
 def test_a_run_too_short_for_its_moments_is_refused(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "argv", ["course", "--steps", "19", "--out", str(tmp_path / "course.json")])
     with pytest.raises(SystemExit, match="2"):

@@ -5,14 +5,16 @@ import torch
 
 from dreamtext_lib.diffusion.guidance import guide
 from dreamtext_lib.distillation import dream as dream_module
+from dreamtext_lib.distillation import ending
 from dreamtext_lib.distillation.dream import Dream, distil, read_run
-from dreamtext_lib.distillation.gradients import Words, sds
+from dreamtext_lib.distillation.gradients import VSD, Words, sds
 from dreamtext_lib.distillation.prior import load_prior
 from dreamtext_lib.distillation.prompts import view_states
-from dreamtext_lib.distillation.recipe import Recipe
+from dreamtext_lib.distillation.recipe import RECIPES, Recipe
 from dreamtext_lib.distillation.score import weighted
 from dreamtext_lib.drive import drive
 from dreamtext_lib.radiance.cameras import turntable
+from dreamtext_lib.zoo import MODELS
 
 SHORT = Recipe().with_fields(
     steps=6,
@@ -115,6 +117,48 @@ def test_a_step_goes_against_the_arrow_and_takes_nothing_else(prior):
     assert record.loss == pytest.approx(w.mean().item(), rel=1e-5)
 
 
+@pytest.fixture(scope="module")
+def half():
+    return load_prior(str(MODELS / "tiny"), dtype=torch.float16)
+
+
+def test_small_slopes_go_through_an_encoder_in_half_precision(prior, half):
+    """At an early time a mean over the entries of a latent leaves slopes that half precision would take for 0."""
+    weights = {"opacity_weight": 0.0, "entropy_weight": 0.0}
+    recipe = SHORT.with_fields(steps=1, t_min=20, t_max=20, t_max_late=20, albedo_until=1.0, **weights)
+    found = []
+    for p in (prior, half):
+        dream = Dream("a mug", p, recipe)
+        dream.arrow = lambda prior, z, *_: torch.full(z.shape, 1e-2)
+        assert next(dream.run()).nonfinite == 0
+        found.append(torch.cat([p.grad.flatten() for p in dream.volume.field.parameters()]))
+    assert found[1].norm() == pytest.approx(found[0].norm().item(), rel=0.02)
+    assert torch.nn.functional.cosine_similarity(*found, dim=0) > 0.999
+
+
+def test_a_dream_in_latents_asks_a_prior_in_half_precision(half, monkeypatch):
+    monkeypatch.setattr(ending, "palette", lambda prior: torch.zeros(5, 3))  # of 27 pictures, which are not asked here
+    recipe = RECIPES["toy"]["latent"].with_fields(steps=1, lattice=8, samples=8)
+    dream = Dream("a mug", half, recipe)
+    before = dream.volume.field.lattice.detach().clone()
+    assert next(dream.run()).nonfinite == 0 and not torch.equal(dream.volume.field.lattice, before)
+
+
+def test_a_student_learns_from_latents_in_half_precision_in_single(prior):
+    class Seen(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.share, self.asked = torch.nn.Parameter(torch.zeros(())), []
+
+        def forward(self, x_t, t, states):
+            self.asked.append(x_t.dtype)
+            return self.share * x_t
+
+    student = Seen()
+    VSD(student).learn(prior, torch.zeros(1, 4, 16, 16).half(), Words(None, None), torch.Generator())
+    assert student.asked == [torch.float32] and student.share.grad.dtype == torch.float32
+
+
 def test_a_step_moves_the_field_along_the_score(prior):
     recipe = SHORT.with_fields(steps=60, opacity_weight=0.0, entropy_weight=0.0, guidance=3.0)
     dream = Dream("a red mug", prior, recipe, seed=0)
@@ -201,6 +245,9 @@ def test_nan_on_the_way_to_the_field_is_counted_and_kept_from_it(prior):
     counts = [record.nonfinite for record in dream.run()]
     assert counts[:2] == [0, 0] and min(counts[2:]) > 1024
     assert parameters(dream).isfinite().all()
+    dream = Dream("a red mug", Burnt(prior, 0), SHORT.with_fields(steps=1, size=8, samples=4, arrow="vsd"))
+    assert next(dream.run()).nonfinite > 0
+    assert all(p.isfinite().all() for p in dream.arrow.student.parameters()), "nor does a student learn from it"
 
 
 def test_a_fresh_field_is_a_grey_ball_in_the_middle(prior):
@@ -221,6 +268,8 @@ def test_view_words_reach_the_prompt(prior):
 def test_prompts_that_cannot_be_used(prior, prompt, words):
     with pytest.raises(ValueError, match=words):
         view_states(prior, prompt)
+    with pytest.raises(ValueError, match="the negative prompt holds bytes that are no text"):
+        view_states(prior, "a mug", negative="r\udce9d")
 
 
 def test_a_folder_without_a_run(tmp_path):
@@ -266,8 +315,6 @@ def test_models_that_are_not_there(tmp_path):
 
 
 def test_half_precision_on_the_cpu_gives_the_same_score():
-    from dreamtext_lib.zoo import MODELS
-
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         p = load_prior(str(MODELS / "tiny"), dtype=dtype)

@@ -25,7 +25,7 @@ def test_the_interval_is_students():
 
 def test_an_effect_is_there_where_its_interval_leaves_out_0():
     assert interval([1.0, 1.1, 0.9]).there and interval([-1.0, -1.1, -0.9]).there
-    assert not interval([1.0, -1.1, 0.9]).there
+    assert not interval([1.0, -1.1, 0.9]).there and not interval([1.0]).there  # one number has no interval
 
 
 def test_the_interval_holds_the_true_mean_as_often_as_it_says():
@@ -61,9 +61,18 @@ def test_what_has_no_pairs_or_no_numbers_is_refused(tmp_path):
     lines = table(tmp_path, [("a", "a mug", 0, 0.1, False), ("b", "a mug", 1, 0.8, True)])
     with pytest.raises(ValueError, match="'a' and 'b' have no run of the same prompt and seed with a class_share"):
         effect(lines, "a", "b", "class_share")
+    with pytest.raises(ValueError, match="the runs of 'a' have no 'depth'; what they have is class_share, empty"):
+        column(lines, "a", "depth")
     with pytest.raises(ValueError, match="finite numbers, at least one"):
         interval([])
     with pytest.raises(ValueError, match="finite numbers"):
         interval([1.0, float("nan")])
     with pytest.raises(ValueError, match=r"level is 1\.5"):
         interval([1.0], 1.5)
+
+
+def test_a_run_that_is_there_twice_counts_once_and_two_that_differ_are_refused(tmp_path):
+    lines = table(tmp_path, [("a", "a mug", 0, 0.1, False), ("a", "a mug", 1, 0.8, True)])
+    assert column(lines + lines[:1], "a", "class_share") == {("a mug", "0"): 0.1, ("a mug", "1"): 0.8}
+    with pytest.raises(ValueError, match="two runs of 'a' on 'a mug' with seed 0; keep one of them"):
+        column([*lines, lines[0] | {"class_share": "0.9"}], "a", "class_share")

@@ -11,13 +11,14 @@ from torch.nn.functional import avg_pool3d, grid_sample
 
 from dreamtext_lib.evaluation.diversity import diversity, true_frames
 from dreamtext_lib.evaluation.evaluate import asked, evaluate
-from dreamtext_lib.evaluation.fronts import FrontWatch, count_fronts, front_profile, look_at, turn
+from dreamtext_lib.evaluation.fronts import FrontWatch, Looks, count_fronts, front_profile, look_at, turn
 from dreamtext_lib.evaluation.geometry import fit_scale, gap, silhouette_iou, spread
 from dreamtext_lib.evaluation.images import sharpness
 from dreamtext_lib.evaluation.truth import exact, family, turned
 from dreamtext_lib.evaluation.views import constant_answer, load_judge, score_views
 from dreamtext_lib.radiance.cameras import turntable
 from dreamtext_lib.radiance.volume import Volume, World
+from dreamtext_lib.sweep.folder import work
 from dreamtext_lib.toybox.objects import BOUND, ToyObject, Words
 from dreamtext_lib.toybox.prompts import words_of
 from dreamtext_lib.toybox.render import render
@@ -224,6 +225,15 @@ def test_what_is_spoilt_scores_worse(judge, good):
     nothing = evaluate(volume(0 * density, colour), TEDDY, judge)
     assert nothing.empty and (nothing.fronts, nothing.iou, nothing.class_share) == (0, 0.0, 0.0)
     assert nothing.chamfer is nothing.chamfer_fitted is nothing.size is None and nothing.opacity == 0
+
+
+@pytest.mark.parametrize("where", ["frames", "opacity"])
+def test_what_is_not_finite_is_refused_and_an_error_of_its_row_in_a_sweep(judge, tmp_path, where):
+    seen = {"frames": torch.full((24, 64, 64, 3), 0.9), "opacity": torch.zeros(24, 64, 64)}
+    seen[where][3, 2, :2] = math.nan
+    job, words = {"folder": "base/a", "score": {}}, "not finite, since its field gives such, so they cannot be scored"
+    row = work(job, tmp_path, lambda job, home: evaluate(exact(TEDDY), TEDDY, judge, seen=Looks(**seen)), str)
+    assert row["error"].startswith("6 numbers" if where == "frames" else "2 numbers") and words in row["error"]
 
 
 def test_a_shrunk_and_moved_object_is_near_once_it_is_fitted(judge, good):

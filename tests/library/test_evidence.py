@@ -10,6 +10,7 @@ from PIL import Image
 
 from dreamtext_lib.evaluation.effect import read_table
 from dreamtext_lib.lessons import evidence
+from dreamtext_lib.sweep.images import METHODS
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
 from experiments import gather as gathering
 from experiments.gather import done, gather, views
@@ -32,7 +33,8 @@ def sweep(tmp_path):
             for seed in (0, 1):
                 home = tmp_path / "trial" / recipe / f"{i}-{seed}"
                 home.mkdir(parents=True)
-                job = {"kind": "image", "recipe": recipe, "image": image, "seed": seed, "settings": {}}
+                job = {"kind": "image", "recipe": recipe, "image": image, "seed": seed, "model": None, "score": {}}
+                job |= {"settings": METHODS[recipe].values()}
                 row = {"steps": 9, "seconds": 3.5, "words_seconds": 2.0, "class_share": 0.5 + lift + 0.1 * seed}
                 (home / "job.json").write_text(json.dumps(job), encoding="utf-8")
                 (home / "row.json").write_text(json.dumps({"score": {}, "row": row}), encoding="utf-8")
@@ -60,6 +62,25 @@ def test_a_sweep_without_a_finished_job_is_refused(sweep):
         gather(sweep / "trial", sweep / "trial.toml", sweep, looks=False)
     with pytest.raises(ValueError, match="there is no folder"):
         gather(sweep / "nothing", sweep / "trial.toml", sweep, looks=False)
+
+
+def test_jobs_that_are_others_than_the_file_asks_for_are_refused(sweep):
+    path = sweep / "trial" / "dreamtext" / "1-0" / "job.json"
+    job = json.loads(path.read_text(encoding="utf-8"))
+    del job["settings"]["words"]["search"]["swap"]  # an earlier version did not know it: it is as usual
+    path.write_text(json.dumps(job), encoding="utf-8")
+    gather(sweep / "trial", sweep / "trial.toml", sweep, looks=False)
+    job["settings"]["dream"]["score"]["guidance"] = 100.0
+    path.write_text(json.dumps(job), encoding="utf-8")
+    words = (
+        r"1-0' holds another job than '.*trial\.toml' asks for: its guidance was 100\.0 and is to be 5\.0; gather it"
+    )
+    with pytest.raises(ValueError, match=words):
+        gather(sweep / "trial", sweep / "trial.toml", sweep, looks=False)
+    job["settings"]["dream"]["score"]["guidance"] = 5.0
+    path.write_text(json.dumps(job | {"model": "tiny-front"}), encoding="utf-8")
+    with pytest.raises(ValueError, match="its model was 'tiny-front' and is to be None"):
+        gather(sweep / "trial", sweep / "trial.toml", sweep, looks=False)
 
 
 def test_every_run_is_a_dot_and_the_mean_has_its_interval(sweep, monkeypatch):
@@ -192,3 +213,46 @@ def test_turns_of_jobs_that_were_done_again_are_made_again(sweep, monkeypatch):
     row.write_text(json.dumps({"score": {}, "row": {"steps": 9, "seconds": 3.6}}), encoding="utf-8")
     gathering.turns(done(sweep / "trial"), *about)
     assert made == ["1-0", "1-0"]
+
+
+def test_a_stop_between_a_sheet_and_the_index_leaves_no_picture_under_a_wrong_prompt(sweep, monkeypatch):
+    def stopped(image, path):
+        write_picture(image, path)
+        if path.stem in ("plain-words", "fronts"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(gathering, "turn", lambda run: np.zeros((64, 12 * 64, 3), np.uint8))
+    for home in sweep.glob("trial/*/*"):
+        write_picture(contact_sheet([np.zeros((64, 64, 3))] * 4, columns=4), home / "views.webp")
+    rows, recipes, home = done(sweep / "trial"), ["dreamtext", "plain-words"], sweep / "trial"
+    fronts = {"places": {"fronts": -4}}
+    gathering.turns(rows, recipes, ["mug"], [0, 1], home)
+    views(rows, recipes, ["mug"], [0, 1], home, **fronts)
+    assert read_index(sweep).keys() == {"marks", "dreamtext", "plain-words", "fronts"}
+    monkeypatch.setattr(gathering, "write_picture", stopped)
+    both = ["castle 1", "mug"]  # the sheets begin with another prompt than the index says
+    with pytest.raises(KeyboardInterrupt):
+        gathering.turns(rows, recipes, both, [0, 1], home)
+    with pytest.raises(KeyboardInterrupt):
+        views(rows, recipes, both, [0, 1], home, **fronts)
+    index = read_index(sweep)
+    assert index["dreamtext"] == both and "plain-words" not in index and "fronts" not in index
+    monkeypatch.setattr(gathering, "write_picture", write_picture)
+    gathering.turns(rows, recipes, both, [0, 1], home)
+    views(rows, recipes, both, [0, 1], home, **fronts)
+    assert read_index(sweep)["plain-words"] == read_index(sweep)["fronts"]["subjects"] == both
+
+
+def test_dots_of_prompts_with_fewer_runs_do_not_stand_on_others():
+    values = {"a": 3, "b": 1, "c": 2}
+    lines = [
+        {"recipe": "base", "prompt": prompt, "seed": str(i), "class_share": "0.5"}
+        for prompt, count in values.items()
+        for i in range(count)
+    ]
+    for mine, count in ((lines, 6), ([line for line in lines if line["prompt"] != "b"], 5)):
+        figure, axis = plt.subplots()
+        evidence.dots(axis, mine, {"base": "base"}, "class_share")
+        x = [float(at) for points in axis.collections for at, _ in points.get_offsets()][:count]  # then the mean
+        plt.close(figure)
+        assert x == pytest.approx([i / count * 0.5 - 0.35 for i in range(count)])

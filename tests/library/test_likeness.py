@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from dreamtext_lib.evaluation.likeness import likeness
+from dreamtext_lib.evaluation.fronts import Looks, look_at, turn
+from dreamtext_lib.evaluation.likeness import EVERY, agreement, likeness, other_sides
 from dreamtext_lib.evaluation.truth import exact
 from dreamtext_lib.evaluation.views import load_judge
+from dreamtext_lib.radiance.cameras import orbit
 from dreamtext_lib.toybox.inputs import inputs
 
 
@@ -25,7 +28,7 @@ def test_the_true_thing_is_like_itself(compared):
     found = of(thing)
     assert found.similarity > 0.999 and found.similarity_worst > 0.999 and found.psnr > 50 and found.ssim > 0.999
     assert found.input_similarity > 0.97 and found.input_psnr > 28  # drawn by two renderers
-    assert found.neighbours == pytest.approx(found.neighbours_true, abs=1e-6)
+    assert found.neighbours == pytest.approx(found.neighbours_true, abs=1e-6) and found.neighbours_true < 0.99
 
 
 def test_each_number_falls_for_what_it_is_to_find(compared):
@@ -41,3 +44,18 @@ def test_each_number_falls_for_what_it_is_to_find(compared):
     strange = of(other)
     assert strange.similarity < 0.7 and strange.similarity_worst < strange.similarity
     assert strange.psnr < grey.psnr and strange.ssim < grey.ssim
+
+
+def test_sides_agree_more_than_the_truths_where_all_are_one(compared):
+    judge, (thing, _) = load_judge(), compared
+    true = look_at(exact(thing), turn()[::EVERY][:4])
+    same = Looks(true.frames[:1].expand(4, -1, -1, -1), true.opacity[:1])
+    assert agreement(judge, same) == pytest.approx(1, abs=1e-5) and agreement(judge, true) < 0.99
+    nothing = Looks(torch.full_like(true.frames, 0.9), true.opacity * 0)
+    assert agreement(judge, nothing) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("azimuth", "beside"), [(0, [0]), (15, [0, 1]), (-8, [0]), (-12, [0, 11]), (175, [6])])
+def test_other_sides_are_those_that_are_not_beside_the_picture(azimuth, beside):
+    places = other_sides(turn()[::EVERY], orbit(azimuth, 15))
+    assert places == [i for i in range(12) if i not in beside]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dreamtext_lib.distillation.dream import Dream
+from dreamtext_lib.distillation.ending import flat
 from dreamtext_lib.distillation.photo import FILE, Photo, compared, photo_loss, small, target_of
 from dreamtext_lib.distillation.recipe import RECIPES, Regular
 from dreamtext_lib.radiance.rendering import Rendered
@@ -79,6 +80,24 @@ def test_the_photograph_is_encoded_once(prior, monkeypatch):
     assert torch.equal(encoded[0][0], a_photo().picture)
     target = target_of(a_photo(), dream.volume, prior, LATENT.views)
     assert torch.equal(target.colours, own(a_photo().picture[None])[0].flatten(1).t())
+
+
+def test_a_large_photograph_is_made_smaller_by_means_before_it_is_encoded(prior):
+    dream, photo = Dream("a mug", prior, LATENT, 0, photo=a_photo()), a_photo()
+    fine = photo.picture.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    fine = fine + 0.1 * (-1.0) ** ((torch.arange(256) + 1) // 2)  # stripes whose mean over each pixel of the model is 0
+    large = photo._replace(picture=fine, mask=torch.ones(256, 256))
+    targets = [target_of(p, dream.volume, prior, LATENT.views).colours for p in (large, photo)]
+    torch.testing.assert_close(*targets, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("greys", [(0.5, 0.5), (0.0, 0.5)])
+def test_a_wall_outside_the_greys_of_the_recipe_has_its_own_latents(prior, greys):
+    dream = Dream("a mug", prior, LATENT.with_fields(background_min=greys[0], background_max=greys[1]), photo=a_photo())
+    wall = target_of(a_photo(), dream.volume, prior, dream.recipe.views).wall
+    torch.testing.assert_close(wall, flat(prior, torch.full((1, 3), 0.9))[0])
+    inside = target_of(a_photo(0.5), dream.volume, prior, dream.recipe.views).wall
+    assert torch.equal(inside, dream.volume.field.walls[1])
 
 
 def test_a_photograph_and_its_weights_go_together(prior):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from book import recipes
+from dreamtext_lib.descent import optimiser_of
 from dreamtext_lib.distillation.recipe import FULL_BASE, FULL_FITFUSION, TOY_BASE, TOY_FITFUSION, TOY_LATENT, Recipe
 from dreamtext_lib.distillation.regularisers import entropy
 from dreamtext_lib.distillation.score import injected
@@ -74,7 +75,8 @@ def test_full_recipes_are_the_thesis_own():
     assert (base.light.lamp_lift, base.light.lamp_spread) == (0, 1)
     assert (base.voxels.voxels, base.voxels.decay, base.voxels.threshold) == (128, 0.95, 0.1)
     descent = base.descent
-    assert (descent.optimiser, descent.rate_grid, descent.rate_net, descent.clip) == ("adan", 0.05, 0.005, 5)
+    assert (descent.optimiser, descent.rate_grid, descent.rate_net) == ("adan", 0.05, 0.005)
+    assert (descent.eps, descent.clip) == (1e-8 / 16_384, 5 / 16_384)  # the code's, for gradients of a mean
     assert (descent.beta_1, descent.beta_change, descent.beta_2, descent.weight_decay) == (0.98, 0.92, 0.99, 2e-5)
     full, toy = PROFILES["full"].recipes, PROFILES["toy"].recipes
     assert (full["stable-dreamfusion"], full["fitfusion"]) == (base, fit)
@@ -95,6 +97,8 @@ def test_table_5_1_is_that_of_the_thesis():
 def test_a_field_of_latents_has_no_pictures_to_regularise():
     with pytest.raises(ValueError, match=r"manifold_weight is 2\.0, but a field of latents has no pictures"):
         TOY_LATENT.with_fields(manifold_weight=2.0)
+    with pytest.raises(ValueError, match=r"orientation_weight is 2\.0, but a field of latents has no shaded views"):
+        TOY_LATENT.with_fields(orientation_weight=2.0)
 
 
 def test_the_full_weights_balance_the_score_as_in_the_thesis_code():
@@ -106,10 +110,32 @@ def test_the_full_weights_balance_the_score_as_in_the_thesis_code():
     there = torch.autograd.grad((z * gradient).sum() + 1e-4 * bits, [z, p])
     loss = injected(z, gradient) + FULL_BASE.regular.entropy_weight * entropy(p).mean()
     here = torch.autograd.grad(loss, [z, p])
-    for a, b in zip(there, here):  # the same step but for one factor, of which Adam knows nothing
+    for a, b in zip(there, here):  # the same but for one factor, which eps and clip know
         torch.testing.assert_close(a, b * 4 * 64 * 64)
     assert FULL_BASE.regular.opacity_weight == FULL_BASE.regular.manifold_weight == 0
     assert FULL_BASE.regular.entropy_weight == pytest.approx(1e-4 / math.log(2) / 16_384)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 40.0])  # below eps, below the norm that is cut, and above it
+def test_the_full_descent_takes_the_steps_of_the_thesis_code(size):
+    """There gradients of a sum over latents, an eps of 1e-8 and a norm of 5; here those of a mean."""
+
+    def walk(settings, factor):
+        g, p = torch.Generator().manual_seed(0), torch.nn.Parameter(torch.zeros(100))
+        optimiser = optimiser_of([p], [], settings)
+        for _ in range(5):
+            p.grad = torch.randn(100, generator=g) * size / 10 * factor
+            optimiser.step()
+        return p.detach()
+
+    code = FULL_BASE.with_fields(eps=1e-8, clip=5.0).descent
+    torch.testing.assert_close(walk(FULL_BASE.descent, 1 / 16_384), walk(code, 1.0), rtol=1e-2, atol=1e-5)
+
+
+def test_late_times_are_no_higher_than_early_ones():
+    with pytest.raises(ValueError, match="t_max_late is 500, above t_max, which is 300"):
+        Recipe().with_fields(t_max=300)
+    assert Recipe().with_fields(t_max=300, time_shape="falling").score.t_max == 300  # which never asks the late one
 
 
 def test_the_profile_is_read_from_the_environment(monkeypatch):

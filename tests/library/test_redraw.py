@@ -82,3 +82,11 @@ def test_table_and_sheet_are_those_of_the_jobs(judge, fake_sweep, tmp_path, monk
     sheet = evidence.fronts("trial", "drawn")
     assert sheet["old"].shape == (4, 64, 64, 3)
     assert sheet["old"].mean() == pytest.approx(64, abs=2) and sheet["new"].mean() == pytest.approx(191, abs=2)
+
+
+def test_the_sheet_is_of_one_image_alone(judge, fake_sweep, tmp_path, monkeypatch):
+    row = {"sentence": "an image of a mug"}
+    rows = {("new", "fish", 0): row, ("new", "mug", 0): row, ("old", "fish", 0): None, ("old", "mug", 0): row}
+    monkeypatch.setattr(redraw, "drawn", lambda home, row: torch.full((4, 64, 64, 3), 0.5))
+    assert redraw.redraw(fake_sweep("trial", rows), tmp_path) == 3
+    assert read_json(tmp_path / "trial" / "index.json")["drawn"] == {"recipes": ["new"], "image": "fish"}

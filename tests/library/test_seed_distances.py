@@ -8,6 +8,9 @@ import torch
 
 from experiments import diversity, seeds
 
+FIVE = {(r, "a mug", seed): {"class_share": 0.5} for r in ("base", "fitfusion") for seed in range(5)}
+PAIRS = {(r, "a mug", seed): {"class_share": 0.5} for r in ("plain", "through-image") for seed in (0, 1)}
+
 
 @pytest.fixture(autouse=True)
 def looks(monkeypatch):
@@ -54,8 +57,7 @@ def test_differences_are_paired_over_prompts():
 
 
 def test_the_program_reads_a_sweep_and_writes_what_it_found(fake_sweep, tmp_path, monkeypatch, capsys):
-    rows = {(r, "a mug", seed): {"class_share": 0.5} for r in ("plain", "through-image") for seed in (0, 1)}
-    folder = fake_sweep("trial", rows, kind="sample")
+    folder = fake_sweep("trial", PAIRS, kind="sample")
     monkeypatch.setattr(diversity, "finished", lambda home: SimpleNamespace(volume=0.5))
     monkeypatch.setattr("sys.argv", ["diversity", str(folder), "--out", str(tmp_path / "found.json")])
     diversity.main()
@@ -70,7 +72,10 @@ def test_the_program_reads_a_sweep_and_writes_what_it_found(fake_sweep, tmp_path
     [
         (seeds, {("base", "a mug", 0): {"class_share": 0.5}}, "lacks 9 finished jobs, ('base', 'a mug', 1) first"),
         (seeds, {("other", "a mug", 0): {"class_share": 0.5}}, "holds no finished job of base or fitfusion"),
-        (diversity, {("plain", "a mug", 0): {"class_share": 0.5}}, "of 'a mug' no recipe has two finished jobs yet"),
+        (seeds, {**FIVE, ("base", "a fish", 0): None}, "lacks 10 finished jobs, ('base', 'a fish', 0) first"),
+        (diversity, {("plain", "a mug", 0): {"class_share": 0.5}}, "lacks two finished jobs of plain on 'a mug'"),
+        (diversity, {**PAIRS, ("plain", "a fish", 0): None}, "lacks two finished jobs of plain on 'a fish'"),
+        (diversity, {**PAIRS, ("new", "a mug", 0): {"error": "it broke"}}, "lacks two finished jobs of new on 'a mug'"),
     ],
 )
 def test_a_sweep_that_is_not_done_is_refused_in_a_sentence(

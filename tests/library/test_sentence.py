@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from dreamtext_lib.runs import write_tensors
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.viewing.search import plot_search
+from dreamtext_lib.words import clip as describer
 from dreamtext_lib.words.clip import Clip
 from dreamtext_lib.words.recipe import Search
 from dreamtext_lib.words.sentence import Sentence, articles, search, table
@@ -56,6 +57,7 @@ def test_templates():
     assert s.base.text == "an image of a castle" and Sentence("cherries", (), "").text == "an image of cherries"
     assert articles("cherries", Search()) == ("fitting", "") and articles("cactus", Search()) == ("fitting",)
     assert articles("mug", Search(article="tried")) == ("a", "an")
+    assert Sentence("Apple").text == "an image of an Apple" and Sentence("Égg").text == "an image of a Égg"
 
 
 def test_the_path_is_the_greedy_one():
@@ -143,6 +145,27 @@ def test_batches_and_the_cache_change_nothing(clip, tmp_path):
     assert not new.recall(tmp_path / "none.safetensors")
 
 
+def test_a_full_cache_keeps_what_it_has(clip, monkeypatch):
+    monkeypatch.setattr(describer, "KEPT", 4)
+    new = Clip(clip.model, clip.tokenizer, clip.processor)
+    nouns, longer = ["a mug", "a cup", "a hat"], ["a red mug", "a tall mug"]
+    vectors = [new.texts(asked) for asked in (nouns, longer, nouns, longer)]
+    assert list(new.known) == [*nouns, "a red mug"] and torch.equal(vectors[0], vectors[2])
+    torch.testing.assert_close(vectors[1], vectors[3])
+    again = []
+    new.texts([*nouns, *longer], again.append)
+    assert again[0] == 4
+
+
+def test_vectors_are_those_of_a_model_with_its_settings(clip, tmp_path, monkeypatch):
+    new = Clip(clip.model, clip.tokenizer, clip.processor)
+    new.texts(["a mug"])
+    new.keep(tmp_path / "cache.safetensors")
+    assert new.recall(tmp_path / "cache.safetensors")
+    monkeypatch.setattr(clip.model.config.text_config, "hidden_act", "relu")
+    assert not new.recall(tmp_path / "cache.safetensors")
+
+
 def test_a_cache_is_not_written_over_a_file_that_is_none(clip, tmp_path):
     path = tmp_path / "words.safetensors"
     write_tensors(path, {"rows": torch.ones(2, 3)}, {"sentence": "an image of a mug"})
@@ -185,6 +208,8 @@ def test_a_list_of_ones_own(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("# mine\n\n[nouns]\nCastle\n ice  cream\ncastle\n[adjectives]\nred\n", encoding="utf-8")
     assert read_list(path) == Vocabulary(("castle", "ice cream"), ("red",))
+    path.write_text("ice\tcream\n" + "\n".join(f"w{i}" for i in range(60_000)), encoding="utf-8")
+    assert read_list(path).adjectives[0] == "ice cream"  # 60,001 words, each a noun and an adjective
     path.write_text("castle\nred\n", encoding="utf-8")
     assert vocabulary(path) == Vocabulary(("castle", "red"), ("castle", "red"))
 
@@ -194,11 +219,14 @@ def test_a_list_of_ones_own(tmp_path):
     [
         (b"[verbs]\nrun\n", r"line 1 of '.*' is '\[verbs\]'; a heading is \[nouns\] or \[adjectives\]"),
         (b"castle\nred, tall\n", "line 2 of '.*' is 'red, tall'; it must be one word, without a comma"),
+        (b"castle\nr\x1bed\n", r"line 2 of '.*' is 'r\\x1bed'; it must be one word, .* or a control code"),
+        (b"castle\n\0red\n", r"line 2 of '.*' is '\\x00red'; it must be one word"),
+        (b"[\x1b]\nred\n", r"line 1 of '.*' is '\[\\x1b\]'; a heading is"),
         (b"castle\n---\n", "line 2 of '.*' is '---'"),
         (b"[adjectives]\nred\n", "holds no noun"),
         (b"", "holds no noun"),
         (b"\xff\xfe\x00", "is no text in UTF-8"),
-        (b"a\n" + b"\n".join(b"w%d" % i for i in range(60_000)), "holds 120002 words; at most 100000"),
+        (b"a\n" + b"\n".join(b"w%d" % i for i in range(100_000)), "holds 100001 words; at most 100000"),
     ],
 )
 def test_lists_that_are_refused(tmp_path, data, sentence):

@@ -125,6 +125,21 @@ def test_recipes_are_those_of_the_profile(tmp_path, monkeypatch):
         ("guidance = 20", "guidance = nan", "recipe 'guided': guidance is nan; it must be a finite number"),
         ("guidance = 20", f"guidance = {10**400}", "it must lie between -2^53 and 2^53"),
         ("guidance = 20", "steps = 1.5", "recipe 'guided': steps is 1.5; it must be a whole number"),
+        (
+            "guidance = 20",
+            "photo_weight = 2",
+            "recipe 'guided': photo_weight is 2.0, but a job of the kind 'dream' has no photograph; set it to 0, or",
+        ),
+        (
+            '" a blue mug "',
+            '"r\u00e9d", "re\u0301d"',
+            "prompts 'r\\xe9d' and 're\\u0301d', which would share the folder 'r\u00e9d'",
+        ),
+        (
+            "[recipes.guided]",
+            '[recipes."\u00e9"]\nbase = "latent"\n[recipes."e\u0301"]',
+            "has the recipes '\\xe9' and 'e\\u0301', which",
+        ),
         ("guidance = 20", "grid = 1", "recipe 'guided': there is no field 'grid'"),
         ("guidance = 20", "t_max = 20", "recipe 'guided': the field 't_max' is there twice"),
         ("guidance = 20", "t_min = 950", "recipe 'guided': t_min is 950, above t_max, which is 900"),
@@ -181,6 +196,12 @@ def test_rows_of_one_profile_are_not_those_of_another_where_recipes_are_the_same
     monkeypatch.setenv("DREAMTEXT_PROFILE", "huge")
     with pytest.raises(ValueError, match="DREAMTEXT_PROFILE is 'huge'; choose one of toy, full"):
         jobs(read(tmp_path, IMAGES))
+
+
+def test_an_image_drawn_of_a_prompt_is_no_photograph(tmp_path):
+    text = IMAGES.replace('"image"', '"sample"').replace("images =", "prompts =").replace("dreamtext", "through-image")
+    with pytest.raises(ValueError, match=r"photo_weight is 10\.0, but a job of the kind 'sample' has no photograph"):
+        read(tmp_path, text.replace("words.steps", "method.words.steps").replace("dream.steps", "method.dream.steps"))
 
 
 def test_images_are_named_by_their_titles_and_fields_that_are_there_twice_by_their_groups(tmp_path):

@@ -98,9 +98,30 @@ def test_another_job_in_the_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"job\.json' is not valid JSON"):
         rows_there([job], tmp_path)
     (tmp_path / job["folder"] / "job.json").unlink()
-    (tmp_path / job["folder"] / "recipe.json").touch()
-    with pytest.raises(ValueError, match="holds a run of its own and no job of a sweep"):
-        rows_there([job], tmp_path)
+    for name in ("recipe.json", "words/recipe.json"):  # a job about an image keeps its runs in folders of their own
+        (run := tmp_path / job["folder"] / name).parent.mkdir(exist_ok=True)
+        run.touch()
+        with pytest.raises(ValueError, match="holds a run of its own and no job of a sweep"):
+            rows_there([job], tmp_path)
+        run.unlink()
+
+
+def test_jobs_of_other_seeds_are_refused_where_their_settings_are_others(tmp_path):
+    """One recipe's folder holds one recipe; a sweep may be run in parts."""
+    for job in jobs(experiment(seeds=(0,))):
+        work(job, tmp_path, square, str)
+    more = jobs(experiment(seeds=(1,), subjects=("a blue mug",)))
+    assert rows_there(more, tmp_path) == {}
+    changed = json.loads(json.dumps(more))
+    changed[1]["settings"]["score"]["guidance"] = 100.0
+    with pytest.raises(
+        ValueError, match=r"guided/a-red-mug-0' holds a job that was another: its guidance was 20.0 and"
+    ):
+        rows_there(changed, tmp_path)
+    with pytest.raises(
+        ValueError, match="its model was None and is to be 'tiny-front'; give the experiment another name"
+    ):
+        rows_there([job | {"model": "tiny-front"} for job in more], tmp_path)
 
 
 def test_a_folder_that_another_worker_holds_is_waited_for(tmp_path):
@@ -120,7 +141,12 @@ def test_a_full_disk_is_told_before_any_work(tmp_path, monkeypatch):
 def test_a_dream_is_given_room_for_its_checkpoint_twice_and_for_its_colours():
     # bytes of the files that runs left: checkpoint.safetensors, and for latents colours.safetensors
     assert room(RECIPES["toy"]["stable-dreamfusion"]) > 2 * 1_279_596
-    assert room(RECIPES["toy"]["latent"]) > 2 * 3_840_928 + 2_097_684
+    assert room(latent := RECIPES["toy"]["latent"]) > 2 * 3_840_928 + 2_097_684
+    student = 2 * 10_638_520  # bytes of the tiny U-Net, whose file has half precision; AdamW keeps two arrays more
+    assert room(latent.with_fields(arrow="vsd"), "tiny-front") == pytest.approx(room(latent) + 6 * student, rel=0.02)
+    assert room(latent.with_fields(arrow="vsd"), "some/where") > 20e9  # Stable Diffusion's
+    # Adan keeps the means of the gradient, of its change and of its square, and the gradient before
+    assert room(latent.with_fields(optimiser="adan")) > 2 * 5 * 4 * 5 * 40**3
 
 
 def rows(made):

@@ -19,6 +19,7 @@ from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.words import training
 from dreamtext_lib.words.augment import augmented
 from dreamtext_lib.words.files import new_prompt, new_word, put_rows, read_rows, save_inversion, save_rows
+from dreamtext_lib.words.known import Known, warnings
 from dreamtext_lib.words.recipe import RECIPES, Augment, WordsRecipe
 from dreamtext_lib.words.rows import Rows, pieces
 from dreamtext_lib.words.sentence import Sentence
@@ -109,6 +110,25 @@ def test_pieces_that_the_rest_of_the_sentence_has_stay(prior):
     assert [p.token for p in shared] == ["n</w>"]  # z and e stand in the noun
 
 
+def test_pieces_that_are_joined_to_a_comma_do_not_learn(real):
+    for commas in ("between", "all"):
+        learn = pieces(real.tokenizer, Sentence("teddy", ("?", "red"), commas=commas))
+        assert [p.token for p in learn] == ["red</w>"]
+    with pytest.raises(ValueError, match=r"every piece of '\?' is joined to a comma in 'an image of a \?, teddy'"):
+        pieces(real.tokenizer, Sentence("teddy", ("?",), commas="all"))
+
+
+def test_a_sentence_that_no_dream_takes_is_refused_before_it_is_trained(prior):
+    long = Sentence("mug", ("red", "blue", "tall", "wide", "green", "plain", "pink", "black"))
+    assert len(prior.tokenizer(long.text).input_ids) <= 24  # without a view word there is room
+    for name in ("words", "low-rank"):
+        with pytest.raises(ValueError, match=r"red, blue, .* is 25 tokens long and the model takes 24"):
+            Words(PICTURE, long, prior, RECIPES["toy"][name])
+    assert Words(PICTURE, long, prior, RECIPES["toy"]["embedding"]).rows.moved.shape[1] == 24
+    with pytest.raises(ValueError, match="holds a control code of a terminal"):
+        Words(PICTURE, Sentence("mug", ("r\x1bed",)), prior, SHORT)
+
+
 def test_training_moves_the_rows_and_nothing_else(prior, real):
     for p in (prior, real):
         before, words = marks(p), Words(PICTURE, MUG, p, SHORT)
@@ -164,6 +184,18 @@ def test_a_plain_pipeline_loads_the_words_as_new_tokens_and_draws_the_same(prior
 def test_a_new_word_is_none_that_there_is():
     assert new_word(Sentence("ice cream")) == "<ice-cream-words>" and new_word(Sentence("鱼")) == "<thing-words>"
     assert new_prompt(Sentence("castle", ("old", "tall"))) == "an image of an <castle-words> castle"
+
+
+def test_two_words_of_one_noun_go_into_one_pipeline(prior, tmp_path):
+    plain = StableDiffusionPipeline.from_pretrained(MODELS / "tiny", use_safetensors=True)
+    for name, word in (("first", "<mug-words>"), ("second", "<mine>")):
+        rows = Rows(prior, MUG)
+        with torch.no_grad():
+            rows.moved += torch.randn(rows.moved.shape, generator=torch.Generator().manual_seed(len(name))) / 50
+        save_inversion(tmp_path / f"{name}.safetensors", MUG, rows, prior)
+        plain.load_textual_inversion(tmp_path / f"{name}.safetensors", token=None if name == "first" else word)
+        asked = plain.encode_prompt(new_prompt(MUG).replace("<mug-words>", word), "cpu", 1, False)[0]
+        torch.testing.assert_close(asked, rows.states(prior, [MUG.text]), rtol=0, atol=0)
 
 
 def test_times_come_from_the_range(prior, monkeypatch):
@@ -327,6 +359,37 @@ def test_a_folder_of_something_else_holds_no_words(tmp_path):
     write_tensors(tmp_path / "checkpoint.safetensors", {}, {"step": 0})
     with pytest.raises(ValueError, match="holds a dream, not words"):
         read_words(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("noun", value) for value in (None, "", " ", 5)),
+        *(("descriptors", value) for value in (None, [1], "red", ["red", ""])),
+        *(("article", value) for value in (5, "the", ["a"])),
+        *(("commas", value) for value in ("q", None, [])),
+    ],
+)
+def test_a_record_of_which_no_sentence_can_be_made_is_refused(tmp_path, name, value):
+    parts = {"noun": "mug", "descriptors": ["red"], "article": "fitting", "commas": "between"} | {name: value}
+    write_record(tmp_path, "words", {"source": "", "model": "tiny", "seed": 0} | parts, SHORT.values())
+    write_tensors(tmp_path / "checkpoint.safetensors", {}, {"step": 0})
+    with pytest.raises(ValueError) as refused:
+        read_words(tmp_path)
+    path = tmp_path / "recipe.json"
+    assert str(refused.value).startswith(
+        f"'{path}' has the {name} {value!r}, of which no sentence can be made; describe"
+    )
+
+
+def test_an_image_outside_of_a_few_toys_may_be_known_all_the_same():
+    toys = Known(0.042, 0.25)
+    assert warnings(Known(0.042, 0.25), toys, "bird") == []
+    error, near = warnings(Known(0.0541, 0.1), toys, "bird")
+    assert "an error of 0.054, and 14 toys with 0.042 at most: it may never have seen the like" in error
+    assert near.startswith("the nearest noun, 'bird', has a similarity of 0.10 to the image, and the nouns of 14 toys")
+    (given,) = warnings(Known(0.0, 0.1), toys, "sword", searched=False)
+    assert given.startswith("'sword' has a similarity of 0.10") and "it may not be what the image shows" in given
 
 
 def test_the_noun_learns_alone(prior):
