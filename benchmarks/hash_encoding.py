@@ -85,7 +85,7 @@ def main() -> None:
             for form, (encode, own) in forms.items():
                 measured = once(encode, own, points, pull)
                 times[form] += [measured] if repetition else []  # the first one warms up
-        print(f"\n{name}, {arguments.threads} threads, least (median) of {arguments.repeat}")
+        print(f"\n{name}, {arguments.threads} thread(s), least (median) of {arguments.repeat}")
         print(f"{'form':15}{'forward':>18}{'backward':>18}{'both':>18}{'ratio':>8}")
         first, kept[name] = None, {}
         for form, rows in times.items():

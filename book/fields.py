@@ -162,10 +162,11 @@ def small_tables() -> dict[str, str]:
     head = ["field", "matrix products", "gathers, scatters", "all else", "the largest of all else"]
     pages["shares"] = table(head, rows)
     rows = []
-    for name, forms in read("hash_encoding")["cases"].items():
-        peer, *ours = forms.values()
-        cells = [", ".join(f"{peer[k] / form[k]:.1f}" for form in ours) for k in ("forward", "backward", "both")]
-        rows.append([name, *cells])
+    for found in (read("hash_encoding_one"), read("hash_encoding")):
+        for name, forms in found["cases"].items():
+            peer, *ours = forms.values()
+            cells = [", ".join(f"{peer[k] / form[k]:.1f}" for form in ours) for k in ("forward", "backward", "both")]
+            rows.append([f"{name}, {found['threads']} thread{'s' * (found['threads'] > 1)}", *cells])
     pages["encoding"] = table(["grid", "forward", "backward", "both"], rows)
     memory = read("memory")
     sizes = sorted({row["size"] for row in memory["rows"]})

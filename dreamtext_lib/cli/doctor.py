@@ -15,7 +15,7 @@ EXTRAS = {  # packages that some commands want, and what for
     "viser": "dreamtext view; pip install 'dreamtext[view]'",
     "pycolmap": "dreamtext reconstruct (COLMAP); pip install 'dreamtext[photos]'",
     "onnxruntime": "the U-Net of dreamtext dream in half of the time; pip install 'dreamtext[fast]'",
-    "numba": "the hash encoding in half of the time; pip install 'dreamtext[fast]'",
+    "numba": "the hash grid of colours in less time; pip install 'dreamtext[fast]'",
     "ray": "dreamtext sweep; pip install 'dreamtext[sweep]'",
     "jupyter-book": "building the book; pip install 'dreamtext[book]'",
 }
