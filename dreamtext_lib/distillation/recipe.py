@@ -58,8 +58,6 @@ class Score(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         ordered(self, ("t_min", "t_max"), ("t_min", "t_max_late"))
-        if self.time_shape == "constant" and self.late_from < 1:  # else it is never asked
-            ordered(self, ("t_max_late", "t_max"))
 
 
 @dataclass(frozen=True)

@@ -132,12 +132,6 @@ def test_the_full_descent_takes_the_steps_of_the_thesis_code(size):
     torch.testing.assert_close(walk(FULL_BASE.descent, 1 / 16_384), walk(code, 1.0), rtol=1e-2, atol=1e-5)
 
 
-def test_late_times_are_no_higher_than_early_ones():
-    with pytest.raises(ValueError, match="t_max_late is 500, above t_max, which is 300"):
-        Recipe().with_fields(t_max=300)
-    assert Recipe().with_fields(t_max=300, time_shape="falling").score.t_max == 300  # which never asks the late one
-
-
 def test_the_profile_is_read_from_the_environment(monkeypatch):
     assert profile().name == "toy"
     monkeypatch.setenv("DREAMTEXT_PROFILE", "full")
