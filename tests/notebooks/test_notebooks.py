@@ -1,5 +1,6 @@
 """Every notebook was executed, is small and clean, and runs to its end in the quick mode with its asserts true."""
 
+import ast
 import os
 import re
 import subprocess
@@ -45,6 +46,15 @@ def test_what_a_chapter_shows_is_of_one_run(path):
     assert len(stamps) > 0.8 * len(cells(path)), "nobody can tell when it ran: execute all of it by nbconvert"
     began, ended = (datetime.fromisoformat(of(stamps).replace("Z", "+00:00")) for of in (min, max))
     assert ended - began < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("path", SEEN)
+def test_a_table_that_a_cell_makes_is_shown(path):
+    if not any("lessons.tables import" in c.source for c in cells(path)):
+        return
+    for c in cells(path):
+        lost = [s for s in ast.parse(c.source).body[:-1] if ast.unparse(s).startswith("table(")]
+        assert not lost, f"only a cell's last expression is shown: {ast.unparse(lost[0])[:60]}"
 
 
 def test_bars_are_taken_out_and_what_is_printed_in_pieces_is_one():
