@@ -92,7 +92,9 @@ def test_a_recipe_of_one_folder_is_several_methods_if_its_settings_are_several(f
 
 def test_a_row_that_was_scored_in_another_way_is_not_done(fake_sweep):
     folder = fake_sweep("one", ROWS)
-    (folder / "new" / "mug-0" / "row.json").write_text('{"score": {"by": "none"}, "row": {"steps": 5}}')
+    (folder / "new" / "mug-0" / "row.json").write_text(
+        '{"score": {"by": "none"}, "row": {"steps": 5}}', encoding="utf-8"
+    )
     assert compared([folder], {}).text == "4 jobs of dreamtext sweep, 2 methods. 1 not done yet."
 
 
