@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const BOXES =
-    ".bd-content :is(div.math, mjx-container, pre, .pst-scrollable-table-container, .widget," +
+    ".bd-content :is(div.math, mjx-container, pre, .columns, .pst-scrollable-table-container, .widget," +
     " .output.text_html, .output.text_html > div)";
 
   function mark(box) {
@@ -42,12 +42,58 @@
     }
   }
 
+  /* Printed columns, too, down to LEAST_TEXT. */
+  const LEAST_TEXT = 0.75;
+  function fitColumns() {
+    const boxes = [...document.querySelectorAll(".bd-content .columns")];
+    for (const box of boxes) box.style.fontSize = "";
+    const shares = boxes.map((box) => Math.max(LEAST_TEXT, Math.min(1, box.clientWidth / (box.scrollWidth + 1))));
+    boxes.forEach((box, i) => (box.style.fontSize = shares[i] < 1 ? `${shares[i]}em` : ""));
+  }
+
+  /* Which of the lines that a cell printed stand in columns: three below one another that share two gaps or more of two
+     blanks or more, and their neighbours that have such a gap. The rest are sentences, which may be wrapped. */
+  function columnar(lines) {
+    const gaps = lines.map((line) => [...line.matchAll(/ {2,}(?=\S)/g)]
+      .map((gap) => [gap.index, gap.index + gap[0].length]).filter(([start]) => start > 0));
+    const common = (a, b) => a.flatMap(([i, j]) =>
+      b.map(([k, l]) => [Math.max(i, k), Math.min(j, l)]).filter(([start, end]) => start < end).slice(0, 1));
+    const marks = lines.map(() => false);
+    for (let i = 0; i + 2 < lines.length; i++) {
+      if (common(common(gaps[i], gaps[i + 1]), gaps[i + 2]).length >= 2) marks.fill(true, i, i + 3);
+    }
+    const joins = (i) => gaps[i].length > 0 || /^ {2}/.test(lines[i]);
+    for (let i = 1; i < lines.length; i++) marks[i] ||= marks[i - 1] && joins(i);
+    for (let i = lines.length - 2; i >= 0; i--) marks[i] ||= marks[i + 1] && joins(i);
+    return marks;
+  }
+
+  /* Lines in columns get a box of their own, which scrolls where it is too wide, as a table does. */
+  function box(pre) {
+    if ([...pre.children].some((child) => child.textContent)) return; /* coloured: left as it is */
+    const lines = pre.textContent.replace(/\n$/, "").split("\n");
+    const marks = columnar(lines), parts = [];
+    lines.forEach((line, i) => {
+      if (i === 0 || marks[i] !== marks[i - 1]) parts.push({ columns: marks[i], lines: [] });
+      parts.at(-1).lines.push(line);
+    });
+    if (!marks.includes(true)) return;
+    pre.replaceChildren(...parts.map(({ columns, lines }) => {
+      const part = document.createElement("span");
+      part.className = columns ? "columns" : "sentences";
+      part.textContent = lines.join("\n");
+      return part;
+    }));
+  }
+
   function fitAll() {
     fit();
     widen();
+    fitColumns();
   }
 
   addEventListener("load", async () => {
+    document.querySelectorAll(".bd-content .cell_output .output.stream pre").forEach(box);
     await window.MathJax?.startup?.promise;
     const text = document.querySelector(".bd-article");
     let width = 0; /* of the text; side columns come and go a moment after the window has changed */

@@ -66,14 +66,15 @@ KEYLESS = """() => [...document.querySelectorAll('.bd-content *')].filter((box) 
   && box.checkVisibility() && box.tabIndex < 0 && !box.querySelector('a, button, input, [tabindex]'))
   .map((box) => box.outerHTML.slice(0, 80))"""
 
-# Before axe-core, which looks at each element: formulas lose their glyphs, and of the words of code one of each colour
-# stays. What it finds serious: the rule, one element, the reason.
+# Before axe-core, which looks at each element: formulas lose their glyphs; of the words of code one of each kind stays.
+# What it finds serious: the rule, one element, the reason.
 THIN = """() => {
   const seen = new Set();
   document.querySelectorAll("mjx-container").forEach((formula) => formula.replaceChildren());
-  for (const word of document.querySelectorAll(".highlight span")) {
-    if (seen.has(word.className) || !word.checkVisibility()) word.replaceWith(...word.childNodes);
-    else seen.add(word.className);
+  for (const word of document.querySelectorAll(".highlight span, dt.sig *, code *")) {
+    const kind = word.tagName + word.className + (word.closest("pre, dt, code")?.tagName ?? "");
+    if (seen.has(kind) || !word.checkVisibility()) word.replaceWith(...word.childNodes);
+    else seen.add(kind);
   }
   document.querySelectorAll(".highlight pre").forEach((code) => code.normalize());
 }"""
@@ -321,3 +322,29 @@ def test_the_search_finds_a_word(page, book):
     found.first.wait_for(timeout=30_000)
     assert any("10_transmittance" in link.get_attribute("href") for link in found.all())
     # A page from a folder may not fetch the texts of its hits, and says so in `page.troubles`; titles are enough.
+
+
+def test_printed_columns_stay_columns_on_a_phone(page, book):
+    """A line of a table is one line, in small letters and then in a box that scrolls; sentences are wrapped."""
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto((book / "notebooks" / "10_transmittance.html").as_uri())
+    page.wait_for_selector("pre > .columns")
+    table = page.locator("pre > .columns", has_text="closed form")
+    lines = table.inner_text().split("\n")
+    assert len(lines) == 7 and lines[0].split() == ["density", "colour", "closed", "form", "quadrature"]
+    page.wait_for_function("(box) => box.scrollWidth <= box.clientWidth + 1", arg=table.element_handle())
+    style = "(box) => [parseFloat(getComputedStyle(box).fontSize), box.getBoundingClientRect().height]"
+    size, height = table.evaluate(style)
+    assert height < 2 * size * len(lines)  # none was broken in two
+    around = page.locator("pre", has=page.locator(".columns", has_text="closed form")).evaluate(style)[0]
+    assert 0.75 * around - 0.1 < size < around
+    wide = page.locator("pre:has(> .columns)", has_text="order of convergence")
+    assert wide.locator(".sentences").inner_text().startswith("order of convergence, from 256")
+    assert wide.locator(".columns").evaluate("(box) => box.scrollWidth > box.clientWidth && box.tabIndex === 0")
+    assert not page.locator("pre > .columns", has_text="sum of sigma dt over the ray").count()
+    said = nbformat.read(ROOT / "notebooks" / "10_transmittance.ipynb", as_version=4).cells
+    said = [
+        o.text.strip() for c in said if c.cell_type == "code" for o in c.outputs if "closed form" in o.get("text", "")
+    ]
+    assert said == [table.inner_text().strip()]  # nothing lost
+    assert not page.troubles
