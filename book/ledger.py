@@ -120,7 +120,7 @@ def errata_list() -> str:
 CLAIMS = """<!-- written by `python -m book.ledger` from claims.yml and the outputs of the notebooks -->
 # Claims
 
-The thesis makes claims that rest on looking at a few pictures. Here each that was tried so far has what was run, the
+The thesis makes claims that rest on looking at a few pictures. Here each of them has what was run, the
 numbers that the run printed, and a verdict: *holds*, *does not hold*, or *unclear at this scale*. The scale is that of
 the tiny models, of 64 pixels and fourteen things; a claim that fails here may hold at full size, and the other way
 round. No setting was tuned until a claim agreed. A ± is a standard deviation over seeds; two numbers in brackets are
