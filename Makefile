@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 TEXT ?= a red castle
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book pdf test mutants lab demo zoo clean
@@ -26,10 +27,10 @@ book: $(READY) ## run the quickstart, build the book, print where it is
 pdf: $(READY) ## print the built book as one PDF, with Chromium
 	@$(BIN)/python book/pdf.py
 
-test: $(READY) ## linter and all tests
+test: $(READY) ## linter and all tests, on two cores (WORKERS=...)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 mutants: $(READY) ## break each formula on purpose and see whether the checks notice (minutes)
 	@$(BIN)/python tests/mutants.py

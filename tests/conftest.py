@@ -1,12 +1,32 @@
-"""What several tests share: the tiny prior, loaded once."""
+"""What several tests share: the tiny prior, loaded once; and which of them a worker runs one after another."""
+
+import os
+import signal
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch reads it, and for what the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker ignores it, and what it starts does too
 
 import pytest
 import torch
 
 from dreamtext_lib.distillation.prior import load_prior
-from dreamtext_lib.runs import write_json
+from dreamtext_lib.files import write_json
 from dreamtext_lib.viewing.film import write_webp
 from dreamtext_lib.zoo import MODELS
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_xdist_make_scheduler(config, log):
+    """With several workers: the tests of the book go to one of them, which builds it once, all others file by file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return "tests/book" if file.startswith("tests/book/") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
