@@ -23,10 +23,10 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.fit import RECIPES, TOY
 from dreamtext_lib.capture.captures import Capture
 from dreamtext_lib.capture.transforms import read_capture
+from dreamtext_lib.files import write_json
 from dreamtext_lib.fitting.fit import Fit
 from dreamtext_lib.radiance import encoding
 from dreamtext_lib.radiance.cameras import turntable
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.toybox.capture import write_capture
 
 WARM = {"hash": 400, "vanilla": 0}  # steps before anything is measured

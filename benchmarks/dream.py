@@ -22,8 +22,8 @@ from dreamtext_lib.distillation.dream import Dream
 from dreamtext_lib.distillation.graph import quicken
 from dreamtext_lib.distillation.prior import LatentPrior, load_prior
 from dreamtext_lib.distillation.recipe import TOY_FITFUSION, Recipe
+from dreamtext_lib.files import write_json
 from dreamtext_lib.profile import PROFILES
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.zoo import resolve
 
 WARM_UP, ROUNDS, STEPS = 40, 5, 12

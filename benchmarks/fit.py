@@ -21,10 +21,10 @@ from dreamtext_lib.capture.captures import Capture
 from dreamtext_lib.capture.transforms import read_capture
 from dreamtext_lib.evaluation.geometry import chamfer, iou
 from dreamtext_lib.evaluation.images import psnr, ssim
+from dreamtext_lib.files import write_json
 from dreamtext_lib.fitting.fit import Fit, FitRecipe
 from dreamtext_lib.radiance.cameras import sphere_interval
 from dreamtext_lib.radiance.mesh import extract
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.toybox.capture import write_capture
 from dreamtext_lib.toybox.objects import ToyObject
 

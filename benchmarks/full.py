@@ -24,10 +24,10 @@ from dreamtext_lib.distillation.dream import Dream, fresh
 from dreamtext_lib.distillation.gradients import Arrow, Words, csd, sds
 from dreamtext_lib.distillation.prior import LatentPrior, load_prior
 from dreamtext_lib.distillation.score import backward, injected, weighted
+from dreamtext_lib.files import write_json
 from dreamtext_lib.profile import PROFILES
 from dreamtext_lib.radiance.cameras import rays, turntable
 from dreamtext_lib.radiance.rendering import render_rays
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.zoo import resolve
 from dreamtext_lib.zoo.architectures import scheduler
 

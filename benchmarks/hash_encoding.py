@@ -20,8 +20,8 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from dreamtext_lib.files import write_json
 from dreamtext_lib.radiance.encoding import PRIMES, HashGrid, compiled, resolutions
-from dreamtext_lib.runs import write_json
 
 NAMES = ("levels", "features", "log2_table", "coarsest", "finest", "bound")
 

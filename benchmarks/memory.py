@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dreamtext_lib.runs import write_json
+from dreamtext_lib.files import write_json
 
 CASE = """
 import json, resource, sys, time, torch

@@ -18,8 +18,8 @@ import torch
 from playwright.sync_api import Page, sync_playwright
 
 from dreamtext_lib.evaluation.views import load_judge, score_views
+from dreamtext_lib.files import write_json
 from dreamtext_lib.radiance.cameras import orbit, turntable
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.toybox.prompts import words_of
 from experiments.first_light import PROMPTS
 

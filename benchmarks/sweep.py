@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dreamtext_lib.runs import write_json
+from dreamtext_lib.files import write_json
 from dreamtext_lib.sweep.cluster import Share, connected, results
 from dreamtext_lib.sweep.dreams import Scoring, dream
 from dreamtext_lib.sweep.experiment import Experiment, jobs

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dreamtext_lib.runs import write_bytes
+from dreamtext_lib.files import write_bytes
 
 BAR = re.compile(r"\d+%\|.*/s")  # what tqdm says of itself, also where it is a widget
 

@@ -1,23 +1,18 @@
-"""A run's folder: files that are whole or absent, checkpoints that a run resumes from, a log."""
+"""A run's folder: a record of what it is, a checkpoint that it resumes from, a log."""
 
 import json
 import math
-import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
-FORMAT = 1  # of recipe.json, counted up where an older reader would read it wrongly; a record without one is of 1
+from .files import read_tensors, write_bytes, write_json
 
+FORMAT = 1  # of recipe.json, counted up where an older reader would read it wrongly; a record without one is of 1
 
 KINDS = {  # what a run may be, in words, and the command that makes it
     "dream": ("a dream", "dream"),
@@ -118,82 +113,12 @@ def stream(seed: int, step: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(int(words[0]))
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, then renamed into place.
+def read_checkpoint(folder: Path, most: float = math.inf) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a run's checkpoint and the values beside them, of which `step` says how many steps were done.
 
-    Raises OSError (disk full, no permission) and leaves what stood there before.
+    Raises ValueError as `read_tensors` does, for a checkpoint that does not say its step, and for one of more steps
+    than `most`, those of the recipe.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = neighbour(path)
-    try:
-        with open(partial, "wb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-
-
-def neighbour(path: Path) -> Path:
-    """A name beside a path for what is not whole yet; no two writers of the path have the same."""
-    return path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-
-
-@contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
-    """A folder to fill, which takes its name when the block ends, and is gone with all it made if the block fails.
-
-    Raises ValueError if anything but an empty folder stands there.
-    """
-    path = Path(path).absolute()  # '.' has no name
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ValueError(f"'{path}' is not an empty folder; choose another --out")
-    new = [parent for parent in path.parents if not parent.exists()]  # the deepest first
-    partial = neighbour(path)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        path.mkdir(exist_ok=True)
-        for part in partial.iterdir():  # what stood there empty may be a mount, or someone's working folder
-            os.replace(part, path / part.name)
-        partial.rmdir()
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        for parent in new:
-            with suppress(OSError):
-                parent.rmdir()
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
-    """Write tensors, and JSON values beside them, as one safetensors file, whole or not at all."""
-    tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(tensors, {key: json.dumps(value) for key, value in (meta or {}).items()}))
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `write_tensors` wrote: the tensors and the values. Raises ValueError if it is not there, or not whole."""
-    if not Path(path).is_file():
-        raise ValueError(f"the file '{path}' is missing")
-    try:
-        with safe_open(path, "pt") as f:
-            meta = {key: json.loads(value) for key, value in (f.metadata() or {}).items()}
-            return {name: f.get_tensor(name) for name in f.keys()}, meta
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"'{path}' is cut short or broken ({error})") from error
-
-
-def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], int]:
-    """The tensors of a run's checkpoint and the steps that it has done. Raises ValueError as `read_tensors` does."""
     path = Path(folder) / "checkpoint.safetensors"
     try:
         tensors, meta = read_tensors(path)
@@ -201,7 +126,9 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], int]:
         raise ValueError(f"{error}; its run cannot go on") from error
     if type(step := meta.get("step")) is not int:
         raise ValueError(f"'{path}' does not say how many steps were done; another version of dreamtext wrote it")
-    return tensors, step
+    if step > most:
+        raise ValueError(f"the checkpoint in '{folder}' is of step {step}, its recipe has {most} steps")
+    return tensors, meta
 
 
 def pack(modules: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ from dreamtext_lib.evaluation.effect import Effect, interval
 from dreamtext_lib.evaluation.fronts import Looks, look_at, turn
 from dreamtext_lib.evaluation.geometry import silhouette_iou
 from dreamtext_lib.evaluation.images import sharpness
-from dreamtext_lib.runs import write_json
+from dreamtext_lib.files import write_json
 from dreamtext_lib.sweep.dreams import prior_of
 from dreamtext_lib.sweep.experiment import flat, read_experiment
 

@@ -21,9 +21,9 @@ from dreamtext_lib.distillation.prior import LatentPrior, load_prior
 from dreamtext_lib.distillation.recipe import Recipe
 from dreamtext_lib.drive import drive
 from dreamtext_lib.evaluation.views import load_judge, score_views
+from dreamtext_lib.files import write_bytes, write_json
 from dreamtext_lib.profile import profile
 from dreamtext_lib.radiance.cameras import turntable
-from dreamtext_lib.runs import write_bytes, write_json
 from dreamtext_lib.sweep.experiment import flat
 from dreamtext_lib.toybox.prompts import words_of
 from dreamtext_lib.viewing.film import write_webp

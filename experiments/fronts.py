@@ -13,7 +13,7 @@ from tqdm import tqdm
 from dreamtext_lib.evaluation.fronts import FrontWatch, count_fronts, front_profile, look_at, turn
 from dreamtext_lib.evaluation.truth import exact
 from dreamtext_lib.evaluation.views import load_judge
-from dreamtext_lib.runs import write_json
+from dreamtext_lib.files import write_json
 from dreamtext_lib.toybox.objects import CLASS_NAMES, random_object
 
 SEED = 7_000_033  # neither a training set's, nor that of the toys on which the rule was fixed

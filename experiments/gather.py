@@ -26,8 +26,8 @@ from tqdm import tqdm
 
 from dreamtext_lib.cli.finished import finished
 from dreamtext_lib.evaluation.effect import read_table
+from dreamtext_lib.files import write_json
 from dreamtext_lib.radiance.cameras import turntable
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.sweep.compare import jobs_in
 from dreamtext_lib.sweep.experiment import jobs, read_experiment
 from dreamtext_lib.sweep.folder import Job, gap, read_json

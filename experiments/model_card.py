@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dreamtext_lib.runs import read_tensors, write_bytes, write_json
+from dreamtext_lib.files import read_tensors, write_bytes, write_json
 from dreamtext_lib.viewing import style
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture
 from dreamtext_lib.zoo import MODELS, PIPELINES

@@ -27,7 +27,8 @@ from dreamtext_lib.evaluation.diversity import diversity
 from dreamtext_lib.evaluation.images import psnr
 from dreamtext_lib.evaluation.likeness import mean, vectors
 from dreamtext_lib.evaluation.views import load_judge
-from dreamtext_lib.runs import read_checkpoint, unpack, write_json
+from dreamtext_lib.files import write_json
+from dreamtext_lib.runs import read_checkpoint, unpack
 from dreamtext_lib.sweep.folder import Row, read_json
 from dreamtext_lib.sweep.images import SIDE, WORDS, plain, titles
 from dreamtext_lib.sweep.table import write_csv

@@ -22,7 +22,7 @@ from dreamtext_lib.evaluation.diversity import diversity, sampled_frames, true_f
 from dreamtext_lib.evaluation.effect import interval
 from dreamtext_lib.evaluation.fronts import look_at, turn
 from dreamtext_lib.evaluation.views import load_judge
-from dreamtext_lib.runs import write_json
+from dreamtext_lib.files import write_json
 from dreamtext_lib.sweep.compare import jobs_in
 from dreamtext_lib.toybox.prompts import words_of
 from dreamtext_lib.zoo import resolve

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 
-from dreamtext_lib.runs import write_bytes
+from dreamtext_lib.files import write_bytes
 from dreamtext_lib.words.vocabulary import LISTS
 
 SEEN = {"05", "06", "08", "13", "17", "18", "20", "25", "27"}  # animal, artifact, body, food, object, person, ...

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from dreamtext_lib.diffusion.forward import add_noise
 from dreamtext_lib.distillation.prior import LatentPrior, load_prior
+from dreamtext_lib.files import write_json
 from dreamtext_lib.radiance.cameras import turntable
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.toybox.objects import ToyObject
 from dreamtext_lib.toybox.render import render, studio
 from dreamtext_lib.viewing.pictures import contact_sheet, write_picture

@@ -38,6 +38,11 @@ class Capture:
         """Whether any pixel that counts is transparent."""
         return bool(((self.rgba[..., 3] < 255) & self.counts).any())
 
+    def means(self) -> Tensor:
+        """Mean of each picture where it counts, (N, 4) bytes: by what changed pictures are known."""
+        counts = self.counts[..., None]
+        return (self.rgba * counts).sum((1, 2), dtype=torch.float64) / counts.sum((1, 2)).clamp(min=1)
+
     def take(self, rows: Sequence[int]) -> "Capture":
         """The capture with these pictures alone, about the same ball."""
         rows = list(rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..runs import whole_folder
+from ..files import whole_folder
 from .frames import copy_upright, frames_of_video, pictures_of
 from .pictures import load
 from .structure import Structure, reconstruct, upright, write_capture

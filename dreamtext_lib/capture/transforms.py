@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..files import write_json
 from ..radiance.cameras import Cameras, meeting_point
 from ..radiance.lens import has_ray
-from ..runs import write_json
 from .captures import Capture
 from .keys import note_unknown
 from .listing import Frame, read_listing

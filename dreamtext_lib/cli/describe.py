@@ -201,7 +201,7 @@ def write_search(path: "Sequence[Found]", folder: Path) -> None:
     """The path of the search as a table (search.md) and a plot (search.png)."""
     import io
 
-    from ..runs import write_bytes
+    from ..files import write_bytes
     from ..viewing import style
     from ..viewing.search import plot_search
     from ..words.sentence import table

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..files import read_tensors
 from ..profile import profile
 from ..radiance.volume import Volume
-from ..runs import COLOURS, read_record, read_tensors
+from ..runs import COLOURS, read_record
 
 NEEDS = {"dream": ("prompt", "model"), "fit": ("capture",)}  # what the record of a run says
 

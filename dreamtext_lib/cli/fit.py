@@ -116,7 +116,7 @@ def finish(run: "Fit", held_out: "Capture", folder: Path) -> None:
     import numpy as np
 
     from ..evaluation.images import psnr, ssim
-    from ..runs import write_json
+    from ..files import write_json
     from ..viewing.report import write_report
 
     for path in write_report(folder, turned(run.volume), mesh_or_none(run.volume)):

@@ -136,7 +136,7 @@ def do(
 
 def finish(a: Namespace, experiment: "Experiment", jobs: "list[Job]", rows: "dict[str, Row]", sweep: Path) -> int:
     """Write the table, the sheet and a copy of the experiment, and say where they are; 1 if a job failed."""
-    from ..runs import write_bytes
+    from ..files import write_bytes
     from ..sweep.table import lines_of, write_csv, write_parquet, write_sheet
 
     lines = lines_of(experiment, jobs, rows)

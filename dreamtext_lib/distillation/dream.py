@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ..clock import Clock
 from ..descent import falling, finite, mend, optimiser_of
+from ..files import write_tensors
 from ..radiance.cameras import Cameras
 from ..radiance.encoding import HashGrid
 from ..radiance.field import HashField
 from ..radiance.occupancy import Occupancy
 from ..radiance.volume import Volume
-from ..runs import COLOURS, pack, read_checkpoint, read_record, stream, unpack, write_record, write_tensors
+from ..runs import COLOURS, pack, read_checkpoint, read_record, stream, unpack, write_record
 from .ending import decoded, ending, fresh_latents
 from .gradients import VSD, Arrow, Words, arrow_of, sds
 from .look import look
@@ -189,13 +190,9 @@ class Dream:
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, of the same recipe. Raises ValueError if that ended before."""
-        tensors, step = read_checkpoint(folder)
-        if step > self.recipe.steps:
-            raise ValueError(
-                f"the checkpoint in '{folder}' is of step {step}, its recipe has {self.recipe.steps} steps"
-            )
-        unpack(tensors, *self.parts, step)
-        self.step = step
+        tensors, meta = read_checkpoint(folder, self.recipe.steps)
+        unpack(tensors, *self.parts, meta["step"])
+        self.step = meta["step"]
 
 
 def fresh(recipe: Recipe, seed: int, device: torch.device | str = "cpu") -> Volume:

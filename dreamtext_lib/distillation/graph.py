@@ -17,7 +17,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from ..runs import write_bytes
+from ..files import write_bytes
 from .prior import LatentPrior
 
 NEAR = 1e-4  # how far the graph's answers may be from PyTorch's, for answers of about 1

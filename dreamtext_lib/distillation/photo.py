@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ..files import read_tensors, write_tensors
 from ..radiance.cameras import Cameras, orbit, rays
 from ..radiance.field import Matte
 from ..radiance.latent import LatentGrid
 from ..radiance.rendering import Rendered, composite, render_rays
 from ..radiance.volume import Volume
-from ..runs import read_tensors, write_tensors
 from .ending import flat
 from .look import Draw
 from .prior import Prior

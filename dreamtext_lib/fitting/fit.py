@@ -14,9 +14,10 @@ from ..capture.captures import Capture
 from ..capture.carve import worthwhile
 from ..clock import Clock
 from ..descent import falling, mend, optimiser_of
+from ..files import write_tensors
 from ..radiance.rendering import composite, photometric
 from ..radiance.volume import Volume
-from ..runs import pack, read_checkpoint, read_record, read_tensors, stream, unpack, write_record, write_tensors
+from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record
 from .recipe import FitRecipe
 from .ways import WAYS, learned
 
@@ -109,24 +110,32 @@ class Fit:
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""
         write_record(folder, "fit", {"capture": self.source, "seed": self.seed}, self.recipe.values())
-        meta = {"step": self.step, "volume": self.volume.about}
+        meta = {"step": self.step, "volume": self.volume.about, "pictures": self.capture.means().tolist()}
         write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe.
 
-        Raises ValueError, too, if the capture's ball was elsewhere or of another size then: its cameras were changed.
+        Raises ValueError, too, if the pictures were others then, or the capture's ball was elsewhere or of another
+        size: its cameras were changed.
         """
-        tensors, step = read_checkpoint(folder)
-        about, (centre, radius) = read_tensors(folder / "checkpoint.safetensors")[1].get("volume"), self.volume.world
+        tensors, meta = read_checkpoint(folder, self.recipe.steps)
+        about, (centre, radius) = meta.get("volume"), self.volume.world
         then, of = about["world"] if about else (centre, radius)
         if math.dist(then, centre) > 1e-4 * radius or not math.isclose(of, radius, rel_tol=1e-4):
             raise ValueError(
                 f"the cameras of '{self.source}' were changed since '{folder}' began: the ball that they look at had"
                 f" the radius {of:g} and has {radius:g}, or another centre; put them back, or begin a new fit"
             )
-        unpack(tensors, *self.parts, step)
-        self.step = step
+        now = self.capture.means()
+        then = torch.tensor(meta.get("pictures", now.tolist()), dtype=now.dtype)
+        if then.shape != now.shape or not torch.allclose(then, now, rtol=0, atol=0.05):  # other machines may round
+            raise ValueError(
+                f"the pictures of '{self.source}', or their masks, were changed since '{folder}' began; put them back,"
+                " or begin a new fit"
+            )
+        unpack(tensors, *self.parts, meta["step"])
+        self.step = meta["step"]
 
 
 def decibel(error: float) -> float:

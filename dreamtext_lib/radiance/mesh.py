@@ -9,7 +9,7 @@ import trimesh
 from skimage.measure import marching_cubes
 from torch import Tensor
 
-from ..runs import write_bytes
+from ..files import write_bytes
 from .field import Field
 from .glb import glb
 

@@ -9,7 +9,8 @@ import torch
 import trimesh
 from torch import Tensor, nn
 
-from ..runs import pack, read_tensors, unpack, write_tensors
+from ..files import read_tensors, write_tensors
+from ..runs import pack, unpack
 from .cameras import Cameras, rays
 from .encoding import HashGrid
 from .field import HashField, ViewField

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..runs import write_json
+from ..files import write_json
 from .folder import Job, Row, row_there, work, write_row
 
 ENOUGH = 80 << 20  # bytes of Ray's store of objects, near its least; rows are small and all else is in files

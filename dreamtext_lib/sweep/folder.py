@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..drive import alone
-from ..runs import write_json
+from ..files import write_json
 
 Job, Row = dict[str, Any], dict[str, Any]
 WAIT = 120.0  # seconds after which a job's folder that another worker holds is given up

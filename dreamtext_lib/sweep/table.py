@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..runs import write_bytes
+from ..files import write_bytes
 from .dreams import PICTURE
 from .experiment import Experiment, names_of
 from .folder import Job, Row

@@ -11,8 +11,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from ..files import write_tensors
 from ..radiance.cameras import VIEW_WORDS, sample_cameras, view_word
-from ..runs import write_tensors
 from .colours import COLOUR_NAMES
 from .objects import CLASS_NAMES, PATTERNS, SHAPE_NAMES, ToyObject, Words, random_caption, random_object
 from .render import random_look, render

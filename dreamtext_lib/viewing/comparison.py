@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ..runs import write_bytes
+from ..files import write_bytes
 from .film import read_film
 
 FRAMES, ACROSS = 24, 6  # views of a turn, and views in a line of the picture that holds them

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..runs import write_bytes
+from ..files import write_bytes
 from .pictures import pixels
 
 Frames = NDArray | Tensor | Sequence[NDArray | Tensor]

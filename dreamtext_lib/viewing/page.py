@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..files import write_bytes
 from ..radiance.cameras import turntable
 from ..radiance.volume import Volume
-from ..runs import write_bytes
 from .pictures import pixels
 
 ELEVATIONS = [-15, 15, 45, 75]  # degrees

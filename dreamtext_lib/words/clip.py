@@ -12,7 +12,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from ..distillation.prior import first_line, quiet
-from ..runs import read_tensors, write_tensors
+from ..files import read_tensors, write_tensors
 from ..zoo import MODELS
 from ..zoo.zeroshot import features
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..distillation.prior import LatentPrior
-from ..runs import read_tensors, write_tensors
+from ..files import read_tensors, write_tensors
 from .low_rank import LowRank, is_low_rank, put_changes
 from .recipe import Learns
 from .rows import Embedding, Piece, Rows, ids_of, told

@@ -14,7 +14,8 @@ from ..descent import mend
 from ..diffusion.forward import add_noise, uniform_steps
 from ..distillation.prior import LatentPrior, check_lengths
 from ..distillation.prompts import check_prompt
-from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_bytes, write_record, write_tensors
+from ..files import write_bytes, write_tensors
+from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_record
 from .augment import augmented
 from .clip import LONGEST_VIEW
 from .losses import fit_loss, stay_loss, words_loss
@@ -141,9 +142,9 @@ class Words:
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe."""
-        tensors, step = read_checkpoint(folder)
-        unpack(tensors, {"rows": self.rows}, {"optimiser": self.optimiser}, step)
-        self.watch, self.step = tensors.get("watch", self.watch), step
+        tensors, meta = read_checkpoint(folder, self.recipe.steps)
+        unpack(tensors, {"rows": self.rows}, {"optimiser": self.optimiser}, meta["step"])
+        self.watch, self.step = tensors.get("watch", self.watch), meta["step"]
         self.held = tensors["held"].item() if "held" in tensors else torch.nan
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from ..runs import read_tensors, write_json
+from ..files import read_tensors, write_json
 from .architectures import PIXELS, scheduler
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPModel, CLIPTokenizer
 
-from ..runs import read_tensors, write_tensors
+from ..files import read_tensors, write_tensors
 from ..toybox.dataset import BATCH, Dataset, batches, gather, read, write
 from . import MODELS, PIPELINES, architectures, train_autoencoder, train_clip, train_unet
 from .export import export_clip, export_pipeline, restore, text_encoder

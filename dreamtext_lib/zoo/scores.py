@@ -7,8 +7,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
+from ..files import write_json
 from ..radiance.cameras import sample_cameras
-from ..runs import write_json
 from ..toybox.colours import COLOURS, RGB
 from ..toybox.dataset import Dataset
 from ..toybox.objects import CLASS_NAMES, ToyObject

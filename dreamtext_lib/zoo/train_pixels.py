@@ -19,8 +19,8 @@ from tqdm import tqdm
 from ..diffusion.forward import add_noise
 from ..diffusion.schedule import linear
 from ..diffusion.unet import UNet
+from ..files import read_tensors, write_json, write_tensors
 from ..radiance.cameras import sample_cameras
-from ..runs import read_tensors, write_json, write_tensors
 from ..toybox.colours import COLOURS
 from ..toybox.dataset import BATCH
 from ..toybox.objects import ToyObject
@@ -32,6 +32,7 @@ from .training import Stage, average, train
 
 CLASSES = ("mug", "teapot", "donut", "teddy")  # of the toybox; few, so that minutes of training show something
 COLOUR_WORDS = ("red", "orange", "yellow", "green", "blue", "purple", "white", "black")
+COUNT, STEPS = 14_336, 20_000  # pictures to learn from and gradient steps of the shipped model
 CONFIG = {"widths": [32, 64, 96], "out_channels": 3, "tile": 2}  # the arguments of UNet
 
 
@@ -117,12 +118,14 @@ def main() -> None:
     """The command line of this module."""
     parser = ArgumentParser(description="Train the DDPM of 32-pixel renders, or go on where it was stopped.")
     parser.add_argument("--work", type=Path, default=Path("zoo-work"), help="folder of data and checkpoints")
-    parser.add_argument("--count", type=int, default=14_336, help="renders to learn from")
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--count", type=int, default=COUNT, help="renders to learn from")
+    parser.add_argument("--steps", type=int, default=STEPS, help="gradient steps")
     parser.add_argument("--models", type=Path, default=MODELS, help="folder that takes the trained model")
     a = parser.parse_args()
     if a.count < 1 or a.steps < 1:
         parser.error("--count and --steps must be at least 1")
+    if a.models.resolve() == MODELS.resolve() and (a.count, a.steps) != (COUNT, STEPS):
+        parser.error("a model of another --count or --steps would replace the shipped one; give it a folder, --models")
     path, checkpoint = a.work / "pixels.safetensors", a.work / "pixels" / "checkpoint.safetensors"
     if not path.exists():
         write_tensors(path, {"pictures": renders(a.count, seed=0)})

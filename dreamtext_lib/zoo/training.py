@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..runs import Log, pack, read_tensors, unpack, write_tensors
+from ..files import read_tensors, write_tensors
+from ..runs import Log, pack, unpack
 
 
 @dataclass

@@ -9,8 +9,9 @@ from commands import run
 
 from dreamtext_lib.distillation.dream import Dream
 from dreamtext_lib.distillation.recipe import RECIPES
+from dreamtext_lib.files import read_tensors, write_tensors
 from dreamtext_lib.fitting.recipe import FitRecipe
-from dreamtext_lib.runs import Log, read_tensors, write_record, write_tensors
+from dreamtext_lib.runs import Log, write_record
 
 RECIPE = RECIPES["toy"]["fitfusion"].with_fields(steps=1, size=8, voxels=8, levels=2)
 

@@ -15,7 +15,7 @@ import trimesh
 from commands import run
 from PIL import Image
 
-from dreamtext_lib import cli, runs
+from dreamtext_lib import cli, files, runs
 from dreamtext_lib.cli.dream import plan
 from dreamtext_lib.cli.main import parser
 from dreamtext_lib.profile import PROFILES
@@ -164,7 +164,7 @@ def test_a_full_disk(tmp_path, capsys, monkeypatch):
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(runs.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     status, _, err = run(capsys, "dream", "a mug", "--out", tmp_path / "run", *SHORT)
     assert status == 1 and err.splitlines()[-1].startswith("dreamtext: the disk is full")
     assert not list(tmp_path.iterdir())
@@ -210,7 +210,7 @@ def test_ctrl_c_in_the_first_step_saves_a_run_that_goes_on_and_a_second_one_leav
     presses.append(1)
     status, _, err = run(capsys, "dream", "a red mug", "--out", folder, *SHORT)
     assert status == 130 and "stopped at step 1; go on with" in err
-    assert read_run(folder)[0] == "a red mug" and runs.read_checkpoint(folder)[1] == 1
+    assert read_run(folder)[0] == "a red mug" and runs.read_checkpoint(folder)[1]["step"] == 1
 
 
 def test_threads_are_those_of_the_flag_or_of_the_run_to_resume(tmp_path, monkeypatch, capsys):

@@ -103,7 +103,7 @@ def test_a_fit_that_ends_before_its_first_checkpoint_leaves_nothing_and_a_stoppe
     presses.append(1)
     status, _, err = run(capsys, "fit", capture, "--out", folder, *SHORT)
     assert status == 130 and "stopped at step 1; go on with" in err
-    assert read_fit(folder)[0]["capture"] == str(capture) and read_checkpoint(folder)[1] == 1
+    assert read_fit(folder)[0]["capture"] == str(capture) and read_checkpoint(folder)[1]["step"] == 1
 
 
 def test_a_mesh_is_exported_in_the_units_of_the_world(finished, capture, tmp_path, capsys):

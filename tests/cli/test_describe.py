@@ -15,7 +15,7 @@ from safetensors import safe_open
 from dreamtext_lib import cli
 from dreamtext_lib.cli.learned import teach
 from dreamtext_lib.distillation.dream import Dream
-from dreamtext_lib.runs import write_tensors
+from dreamtext_lib.files import write_tensors
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.viewing.pictures import write_picture
 from dreamtext_lib.words import training

@@ -293,12 +293,20 @@ def test_a_fit_learns_resumes_bit_for_bit_and_stops_early_without_harm(folder, t
     torch.testing.assert_close(pieces.rgb, full.rgb, rtol=0, atol=1e-5)
 
 
-def test_a_fit_of_a_capture_whose_cameras_were_changed_meanwhile_does_not_go_on(folder, tmp_path):
+def test_a_fit_of_a_capture_whose_cameras_or_pictures_were_changed_meanwhile_does_not_go_on(folder, tmp_path):
     train, _ = read_capture(folder)
     Fit(train, SMALL, source="here").save(tmp_path)
     Fit(train, SMALL).load(tmp_path)
     for changed in (replace(train, radius=2 * train.radius), replace(train, centre=train.centre + train.radius)):
         with pytest.raises(ValueError, match=r"the cameras of 'here' were changed since '.*' began: the ball that"):
+            Fit(changed, SMALL, source="here").load(tmp_path)
+    rgba = train.rgba.clone()
+    rgba[0], rgba[1] = train.rgba[1], train.rgba[0]
+    masked = train.counts.clone()
+    masked[0, : len(masked[0]) // 2] = False
+    less = train.take(range(len(train) - 1))
+    for changed in (replace(train, rgba=rgba), replace(train, counts=masked), less):
+        with pytest.raises(ValueError, match=r"the pictures of 'here', or their masks, were changed since '.*' began"):
             Fit(changed, SMALL, source="here").load(tmp_path)
 
 

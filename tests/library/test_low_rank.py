@@ -10,7 +10,7 @@ from diffusers import StableDiffusionPipeline
 from torch import nn
 
 from dreamtext_lib.distillation.prior import LatentPrior
-from dreamtext_lib.runs import write_tensors
+from dreamtext_lib.files import write_tensors
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.words import training
 from dreamtext_lib.words.files import put_rows, read_rows, save_rows

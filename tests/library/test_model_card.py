@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from dreamtext_lib.runs import write_tensors
+from dreamtext_lib.files import write_tensors
 from experiments import model_card
 
 

@@ -7,8 +7,9 @@ from dreamtext_lib.distillation.dream import Dream
 from dreamtext_lib.distillation.ending import flat
 from dreamtext_lib.distillation.photo import FILE, Photo, compared, photo_loss, small, target_of
 from dreamtext_lib.distillation.recipe import RECIPES, Regular
+from dreamtext_lib.files import write_tensors
 from dreamtext_lib.radiance.rendering import Rendered
-from dreamtext_lib.runs import stream, write_tensors
+from dreamtext_lib.runs import stream
 from dreamtext_lib.sweep.images import METHODS
 from dreamtext_lib.sweep.kinds import KINDS
 

@@ -15,8 +15,8 @@ from dreamtext_lib.capture.frames import frames_of_video, times_of_video
 from dreamtext_lib.capture.photos import make_capture
 from dreamtext_lib.capture.structure import Intrinsics, Sightings, Structure
 from dreamtext_lib.capture.transforms import read_capture
+from dreamtext_lib.files import whole_folder
 from dreamtext_lib.radiance.cameras import turntable
-from dreamtext_lib.runs import whole_folder
 
 
 def tree(folder: Path) -> list[str]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dreamtext_lib.evaluation.effect import read_table
+from dreamtext_lib.files import write_json
 from dreamtext_lib.lessons import evidence
-from dreamtext_lib.runs import write_json
 from dreamtext_lib.sweep.folder import read_json
 from dreamtext_lib.sweep.images import WORDS
 from dreamtext_lib.toybox.inputs import inputs

@@ -7,47 +7,47 @@ import pytest
 import torch
 from torch import nn
 
-from dreamtext_lib import runs
+from dreamtext_lib import files, runs
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "a.bin"
-    runs.write_bytes(path, b"old")
+    files.write_bytes(path, b"old")
 
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(runs.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        runs.write_bytes(path, b"new")
+        files.write_bytes(path, b"new")
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
 
 
 def test_two_writers_of_one_file_leave_it_whole(tmp_path, monkeypatch):
-    path, sync = tmp_path / "a.bin", runs.os.fsync
+    path, sync = tmp_path / "a.bin", files.os.fsync
 
     def between(file):
-        monkeypatch.setattr(runs.os, "fsync", sync)
-        runs.write_bytes(path, b"second")
+        monkeypatch.setattr(files.os, "fsync", sync)
+        files.write_bytes(path, b"second")
         assert path.read_bytes() == b"second"
 
-    monkeypatch.setattr(runs.os, "fsync", between)
-    runs.write_bytes(path, b"first")
+    monkeypatch.setattr(files.os, "fsync", between)
+    files.write_bytes(path, b"first")
     assert path.read_bytes() == b"first" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
-    runs.write_bytes(tmp_path / ("é" * 127), b"a name as long as systems allow")
+    files.write_bytes(tmp_path / ("é" * 127), b"a name as long as systems allow")
 
 
 def test_the_working_folder_can_be_filled(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with runs.whole_folder(".") as partial:
+    with files.whole_folder(".") as partial:
         (partial / "a").touch()
     assert [p.name for p in (tmp_path / "here").iterdir()] == ["a"] and [p.name for p in tmp_path.iterdir()] == ["here"]
 
 
 def test_tensors_and_values_come_back(tmp_path):
-    runs.write_tensors(tmp_path / "t.safetensors", {"a": torch.arange(6).reshape(2, 3).T}, {"step": 7, "name": "ü"})
-    tensors, meta = runs.read_tensors(tmp_path / "t.safetensors")
+    files.write_tensors(tmp_path / "t.safetensors", {"a": torch.arange(6).reshape(2, 3).T}, {"step": 7, "name": "ü"})
+    tensors, meta = files.read_tensors(tmp_path / "t.safetensors")
     assert torch.equal(tensors["a"], torch.arange(6).reshape(2, 3).T) and meta == {"step": 7, "name": "ü"}
 
 
@@ -67,9 +67,9 @@ def test_a_resumed_optimiser_goes_on_bit_for_bit(tmp_path):
     steps(net, optimiser, 6)
     half, half_optimiser = parts()
     steps(half, half_optimiser, 3)
-    runs.write_tensors(tmp_path / "c.safetensors", runs.pack({"net": half}, {"o": half_optimiser}))
+    files.write_tensors(tmp_path / "c.safetensors", runs.pack({"net": half}, {"o": half_optimiser}))
     again, again_optimiser = parts()
-    runs.unpack(runs.read_tensors(tmp_path / "c.safetensors")[0], {"net": again}, {"o": again_optimiser})
+    runs.unpack(files.read_tensors(tmp_path / "c.safetensors")[0], {"net": again}, {"o": again_optimiser})
     steps(again, again_optimiser, 3, start=3)
     assert torch.equal(net.weight, again.weight) and torch.equal(net.bias, again.bias)
 
@@ -122,7 +122,7 @@ def test_a_stream_depends_on_seed_step_and_purpose_alone():
 
 def written(folder):
     runs.write_record(folder, "dream", {"prompt": "a mug", "seed": 2**64 - 1}, {"steps": 3})
-    runs.write_tensors(folder / "checkpoint.safetensors", {"a": torch.ones(100)}, {"step": 3})
+    files.write_tensors(folder / "checkpoint.safetensors", {"a": torch.ones(100)}, {"step": 3})
     return folder
 
 
@@ -133,7 +133,7 @@ def test_a_record_comes_back(tmp_path):
     runs.write_record(tmp_path, "dream", {"seed": 1, "words": "cat.safetensors", "image": "/pictures/cat.png"}, {})
     values = runs.read_record(tmp_path)
     assert (values["words"], values["image"]) == ("cat.safetensors", "/pictures/cat.png")
-    runs.write_json(tmp_path / "recipe.json", {"kind": "fit", "seed": 1, "recipe": {}})  # from before formats
+    files.write_json(tmp_path / "recipe.json", {"kind": "fit", "seed": 1, "recipe": {}})  # from before formats
     assert runs.read_record(tmp_path, "fit") == {"kind": "fit", "seed": 1, "recipe": {}, "words": None, "image": None}
 
 
@@ -144,17 +144,17 @@ def test_a_record_comes_back(tmp_path):
         (lambda f: (f / "checkpoint.safetensors").unlink(), "checkpoint.safetensors is missing"),
         (lambda f: (f / "recipe.json").write_bytes(b'{"kind": '), "not valid JSON"),
         (lambda f: (f / "recipe.json").write_bytes(b"\xff\xfe"), "not valid JSON"),
-        (lambda f: runs.write_json(f / "recipe.json", [1]), "no JSON object"),
-        (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": 1}), "lacks 'recipe'"),
-        (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": -1, "recipe": {}}), "the seed -1"),
-        (lambda f: runs.write_json(f / "recipe.json", {"kind": "dream", "seed": 1, "recipe": {}}), "lacks 'prompt'"),
+        (lambda f: files.write_json(f / "recipe.json", [1]), "no JSON object"),
+        (lambda f: files.write_json(f / "recipe.json", {"kind": "dream", "seed": 1}), "lacks 'recipe'"),
+        (lambda f: files.write_json(f / "recipe.json", {"kind": "dream", "seed": -1, "recipe": {}}), "the seed -1"),
+        (lambda f: files.write_json(f / "recipe.json", {"kind": "dream", "seed": 1, "recipe": {}}), "lacks 'prompt'"),
         (lambda f: runs.write_record(f, "fit", {"seed": 1}, {}), "holds a fit, not a dream"),
         (
-            lambda f: runs.write_json(f / "recipe.json", {"format": runs.FORMAT + 1}),
+            lambda f: files.write_json(f / "recipe.json", {"format": runs.FORMAT + 1}),
             "a later dreamtext wrote; this one",
         ),
         (
-            lambda f: runs.write_json(f / "recipe.json", {"format": "new"}),
+            lambda f: files.write_json(f / "recipe.json", {"format": "new"}),
             "the format 'new'; it must be a whole number",
         ),
         (lambda f: runs.write_record(f, "dream", {"seed": 1, "prompt": "", "words": 3}, {}), "has the words 3"),
@@ -174,7 +174,7 @@ def test_a_checkpoint_that_is_cut_short_is_refused_in_one_sentence(tmp_path):
     for length in (0, 5, 60, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match="cut short or broken"):
-            runs.read_tensors(path)
+            files.read_tensors(path)
 
 
 def test_a_log_drops_lines_that_are_broken(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from dreamtext_lib.runs import write_tensors
+from dreamtext_lib.files import write_tensors
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.viewing.search import plot_search
 from dreamtext_lib.words import clip as describer

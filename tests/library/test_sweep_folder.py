@@ -19,7 +19,8 @@ from dreamtext_lib.drive import alone
 from dreamtext_lib.evaluation.evaluate import Row
 from dreamtext_lib.evaluation.likeness import Likeness
 from dreamtext_lib.evaluation.truth import exact, family
-from dreamtext_lib.runs import read_record, read_tensors
+from dreamtext_lib.files import read_tensors
+from dreamtext_lib.runs import read_record
 from dreamtext_lib.sweep.cluster import keep
 from dreamtext_lib.sweep.dreams import LARGEST, PICTURE, TURN, Scoring, dream, room, row_of, write_turn
 from dreamtext_lib.sweep.experiment import Experiment, jobs

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
+from dreamtext_lib.files import write_tensors
 from dreamtext_lib.radiance.cameras import orbit
 from dreamtext_lib.radiance.encoding import HashGrid
 from dreamtext_lib.radiance.field import HashField, ViewField
 from dreamtext_lib.radiance.nerf import NeRF
 from dreamtext_lib.radiance.occupancy import Occupancy
 from dreamtext_lib.radiance.volume import March, Volume, World
-from dreamtext_lib.runs import write_tensors
 
 
 def volumes():

@@ -14,7 +14,8 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from dreamtext_lib.distillation.prior import LatentPrior
 from dreamtext_lib.distillation.prompts import view_states
-from dreamtext_lib.runs import write_record, write_tensors
+from dreamtext_lib.files import write_tensors
+from dreamtext_lib.runs import write_record
 from dreamtext_lib.toybox.inputs import inputs
 from dreamtext_lib.words import training
 from dreamtext_lib.words.augment import augmented

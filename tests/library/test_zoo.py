@@ -11,7 +11,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from dreamtext_lib.runs import write_tensors
+from dreamtext_lib.files import write_tensors
 from dreamtext_lib.toybox.dataset import batches, gather, write
 from dreamtext_lib.toybox.objects import vocabulary
 from dreamtext_lib.zoo import (
@@ -20,6 +20,7 @@ from dreamtext_lib.zoo import (
     architectures,
     make,
     resolve,
+    scores,
     train_autoencoder,
     train_clip,
     train_pixels,
@@ -178,12 +179,13 @@ def test_training_lowers_the_loss(tmp_path):
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
 
 
-def test_the_whole_zoo_from_nothing(tmp_path):
+def test_the_whole_zoo_from_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(scores, "STEPS", 2)  # of what is drawn to be scored
     budget = Budget(112, 112, 112, 112, 3, 3, 2, 3, 2, 3, 2)
     zoo = Zoo(tmp_path / "work", budget)
     zoo.make(tmp_path / "models", each=1)
-    scores = json.loads((tmp_path / "models" / "scores.json").read_text(encoding="utf-8"))
-    assert set(scores["samples"]) >= {"tiny", "tiny-front"}
+    found = json.loads((tmp_path / "models" / "scores.json").read_text(encoding="utf-8"))
+    assert set(found["samples"]) >= {"tiny", "tiny-front"}
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "models" / "tiny-front", safety_checker=None)
     assert pipe("a mug", num_inference_steps=2, output_type="np").images.shape == (1, 64, 64, 3)
 
@@ -220,10 +222,16 @@ def test_the_model_of_pixels_refuses_renders_of_another_count(tmp_path, monkeypa
     with pytest.raises(SystemExit, match="2"):
         train_pixels.main()
     assert "pixels.safetensors' holds 5 pictures, not 14,336; name another --work" in capsys.readouterr().err
+    for other in (["--count", "5"], ["--steps", "5"]):  # and a trial does not take the place of the shipped model
+        monkeypatch.setattr("sys.argv", ["train_pixels", "--work", str(tmp_path), *other])
+        with pytest.raises(SystemExit, match="2"):
+            train_pixels.main()
+        assert "would replace the shipped one; give it a folder, --models" in capsys.readouterr().err
 
 
-def test_models_are_trained_further(tmp_path):
+def test_models_are_trained_further(tmp_path, monkeypatch):
     """`start` and `only`: the stages that are named move, all others stay what they were."""
+    monkeypatch.setattr(scores, "STEPS", 2)
     shutil.copytree(MODELS, tmp_path / "first", ignore=shutil.ignore_patterns("*.png"))
     budget = Budget(112, 112, 112, 112, 2, 2, 2, 2, 2, 2, 2)
     only = ("clip-image", "judge-image", "unet", "front", "export")
