@@ -52,7 +52,7 @@
   }
 
   /* Which of the lines that a cell printed stand in columns: three below one another that share two gaps or more of two
-     blanks or more, and their neighbours that have such a gap. The rest are sentences, which may be wrapped. */
+     blanks or more, and neighbours that share one. The rest are sentences, which may be wrapped. */
   function columnar(lines) {
     const gaps = lines.map((line) => [...line.matchAll(/ {2,}(?=\S)/g)]
       .map((gap) => [gap.index, gap.index + gap[0].length]).filter(([start]) => start > 0));
@@ -62,9 +62,9 @@
     for (let i = 0; i + 2 < lines.length; i++) {
       if (common(common(gaps[i], gaps[i + 1]), gaps[i + 2]).length >= 2) marks.fill(true, i, i + 3);
     }
-    const joins = (i) => gaps[i].length > 0 || /^ {2}/.test(lines[i]);
-    for (let i = 1; i < lines.length; i++) marks[i] ||= marks[i - 1] && joins(i);
-    for (let i = lines.length - 2; i >= 0; i--) marks[i] ||= marks[i + 1] && joins(i);
+    const joins = (i, j) => common(gaps[i], gaps[j]).length > 0 || (gaps[i].length > 0 && /^ {2}/.test(lines[i]));
+    for (let i = 1; i < lines.length; i++) marks[i] ||= marks[i - 1] && joins(i, i - 1);
+    for (let i = lines.length - 2; i >= 0; i--) marks[i] ||= marks[i + 1] && joins(i, i + 1);
     return marks;
   }
 
