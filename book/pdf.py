@@ -28,8 +28,10 @@ READY = """async () => {
   document.querySelectorAll("img").forEach((picture) => (picture.loading = "eager"));
   await window.MathJax?.startup?.promise;
   await Promise.all([...document.images].map((picture) => picture.decode().catch(() => {})));
-  for (const box of document.querySelectorAll(".bd-content :is(div.math, .wide, .pst-scrollable-table-container)"))
-    if (box.scrollWidth > box.clientWidth + 1) box.style.fontSize = `${(97 * box.clientWidth) / box.scrollWidth}%`;
+  const boxes = "div.math, .wide, .columns, .pst-scrollable-table-container";
+  for (const box of document.querySelectorAll(`.bd-content :is(${boxes})`))
+    if (box.scrollWidth > box.clientWidth + 1)
+      box.style.fontSize = `${((parseFloat(box.style.fontSize) || 1) * 97 * box.clientWidth) / box.scrollWidth}%`;
   const links = document.body.appendChild(document.createElement("div"));
   links.hidden = true;
   for (const { id } of document.querySelectorAll(".bd-article [id]"))

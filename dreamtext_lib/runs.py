@@ -127,7 +127,10 @@ def read_checkpoint(folder: Path, most: float = math.inf) -> tuple[dict[str, Ten
     if type(step := meta.get("step")) is not int:
         raise ValueError(f"'{path}' does not say how many steps were done; another version of dreamtext wrote it")
     if step > most:
-        raise ValueError(f"the checkpoint in '{folder}' is of step {step}, its recipe has {most} steps")
+        raise ValueError(
+            f"the checkpoint in '{folder}' is of step {step}, its recipe has {most} steps; put back the recipe.json"
+            " of that run, or begin a new one"
+        )
     return tensors, meta
 
 

@@ -5,7 +5,10 @@ import signal
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch reads it, and for what the tests start
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker ignores it, and what it starts does too
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in the background of a script, and so would all that is started
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 import torch
@@ -18,7 +21,12 @@ from dreamtext_lib.zoo import MODELS
 
 @pytest.hookimpl(optionalhook=True)  # of xdist
 def pytest_xdist_make_scheduler(config, log):
-    """With several workers: the tests of the book go to one of them, which builds it once, all others file by file."""
+    """With several workers: the tests of the book go to one of them, which builds it once, all others file by file.
+
+    Another `--dist` than xdist's usual one is left as it is.
+    """
+    if config.getoption("dist") != "load":
+        return None
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):

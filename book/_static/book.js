@@ -42,13 +42,19 @@
     }
   }
 
-  /* Printed columns, too, down to LEAST_TEXT. */
+  /* Printed columns, too, down to LEAST_TEXT; those of one output share one size, so that they stay below one another. */
   const LEAST_TEXT = 0.75;
   function fitColumns() {
-    const boxes = [...document.querySelectorAll(".bd-content .columns")];
+    const boxes = [...document.querySelectorAll(".bd-content .columns")], shares = new Map();
     for (const box of boxes) box.style.fontSize = "";
-    const shares = boxes.map((box) => Math.max(LEAST_TEXT, Math.min(1, box.clientWidth / (box.scrollWidth + 1))));
-    boxes.forEach((box, i) => (box.style.fontSize = shares[i] < 1 ? `${shares[i]}em` : ""));
+    for (const { parentElement, clientWidth, scrollWidth } of boxes) {
+      const share = clientWidth && scrollWidth > clientWidth + 1 ? clientWidth / (scrollWidth + 1) : 1;
+      shares.set(parentElement, Math.max(LEAST_TEXT, Math.min(share, shares.get(parentElement) ?? 1)));
+    }
+    for (const box of boxes) {
+      const share = shares.get(box.parentElement);
+      box.style.fontSize = share < 1 ? `${share}em` : "";
+    }
   }
 
   /* Which of the lines that a cell printed stand in columns: three below one another that share two gaps or more of two
@@ -64,7 +70,11 @@
     }
     const joins = (i, j) => common(gaps[i], gaps[j]).length > 0 || (gaps[i].length > 0 && /^ {2}/.test(lines[i]));
     for (let i = 1; i < lines.length; i++) marks[i] ||= marks[i - 1] && joins(i, i - 1);
-    for (let i = lines.length - 2; i >= 0; i--) marks[i] ||= marks[i + 1] && joins(i, i + 1);
+    for (let i = lines.length - 2; i >= 0; i--) {
+      marks[i] ||= marks[i + 1] && joins(i, i + 1);
+      /* a head above a line that names the rows below it */
+      if (i > 0 && marks[i + 1] && !marks[i] && lines[i] && joins(i - 1, i + 1)) marks.fill(true, i - 1, i + 1);
+    }
     return marks;
   }
 
@@ -81,7 +91,7 @@
     pre.replaceChildren(...parts.map(({ columns, lines }) => {
       const part = document.createElement("span");
       part.className = columns ? "columns" : "sentences";
-      part.textContent = lines.join("\n");
+      part.textContent = lines.map((line) => `${line}\n`).join(""); /* the last one shows no further line, but is copied */
       return part;
     }));
   }

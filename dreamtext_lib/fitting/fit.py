@@ -21,6 +21,8 @@ from ..runs import pack, read_checkpoint, read_record, stream, unpack, write_rec
 from .recipe import FitRecipe
 from .ways import WAYS, learned
 
+SAME = 1.0  # byte that parts of a picture may differ by: other machines may round otherwise
+
 
 class Record(NamedTuple):
     """What one step of a fit did."""
@@ -110,8 +112,8 @@ class Fit:
     def save(self, folder: Path) -> None:
         """Write the checkpoint and the resolved recipe to the run's folder."""
         write_record(folder, "fit", {"capture": self.source, "seed": self.seed}, self.recipe.values())
-        meta = {"step": self.step, "volume": self.volume.about, "pictures": self.capture.means().tolist()}
-        write_tensors(folder / "checkpoint.safetensors", pack(*self.parts), meta)
+        meta = {"step": self.step, "volume": self.volume.about}
+        write_tensors(folder / "checkpoint.safetensors", pack(*self.parts) | {"sketch": self.capture.sketch}, meta)
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a run's folder, written with the same recipe.
@@ -127,15 +129,25 @@ class Fit:
                 f"the cameras of '{self.source}' were changed since '{folder}' began: the ball that they look at had"
                 f" the radius {of:g} and has {radius:g}, or another centre; put them back, or begin a new fit"
             )
-        now = self.capture.means()
-        then = torch.tensor(meta.get("pictures", now.tolist()), dtype=now.dtype)
-        if then.shape != now.shape or not torch.allclose(then, now, rtol=0, atol=0.05):  # other machines may round
-            raise ValueError(
-                f"the pictures of '{self.source}', or their masks, were changed since '{folder}' began; put them back,"
-                " or begin a new fit"
-            )
+        self.check_pictures(tensors.get("sketch", self.capture.sketch), folder)
         unpack(tensors, *self.parts, meta["step"])
         self.step = meta["step"]
+
+    def check_pictures(self, then: Tensor, folder: Path) -> None:
+        """Raise ValueError if a picture, or its mask, looks otherwise than it did: by more than SAME, anywhere."""
+        now = self.capture.sketch
+        if then.shape != now.shape:
+            raise ValueError(
+                f"'{self.source}' has {len(now)} pictures to learn from and had {len(then)} when '{folder}' began; put"
+                " them back, or begin a new fit"
+            )
+        apart = (then - now).abs().amax((1, 2, 3))  # (N,)
+        if apart.max() > SAME:
+            name = self.capture.names[apart.argmax()]
+            raise ValueError(
+                f"the picture '{name}' of '{self.source}', or its mask, was changed since '{folder}' began: a part"
+                f" of it has another mean, by {apart.max():.1f} of 255; put it back, or begin a new fit"
+            )
 
 
 def decibel(error: float) -> float:

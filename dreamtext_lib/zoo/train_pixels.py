@@ -125,7 +125,10 @@ def main() -> None:
     if a.count < 1 or a.steps < 1:
         parser.error("--count and --steps must be at least 1")
     if a.models.resolve() == MODELS.resolve() and (a.count, a.steps) != (COUNT, STEPS):
-        parser.error("a model of another --count or --steps would replace the shipped one; give it a folder, --models")
+        parser.error(
+            f"--count {a.count:,} and --steps {a.steps:,} would replace the shipped model, which has {COUNT:,} and"
+            f" {STEPS:,}; name another folder, --models"
+        )
     path, checkpoint = a.work / "pixels.safetensors", a.work / "pixels" / "checkpoint.safetensors"
     if not path.exists():
         write_tensors(path, {"pictures": renders(a.count, seed=0)})

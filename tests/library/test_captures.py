@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dreamtext_lib.capture.carve import carve, worthwhile
 from dreamtext_lib.capture.transforms import read_capture, write_transforms
 from dreamtext_lib.evaluation.geometry import chamfer, iou
 from dreamtext_lib.evaluation.images import psnr, ssim
+from dreamtext_lib.files import read_tensors, write_tensors
 from dreamtext_lib.fitting.fit import Fit, FitRecipe
 from dreamtext_lib.radiance.cameras import rays, turntable
 from dreamtext_lib.radiance.field import Matte
@@ -300,14 +302,24 @@ def test_a_fit_of_a_capture_whose_cameras_or_pictures_were_changed_meanwhile_doe
     for changed in (replace(train, radius=2 * train.radius), replace(train, centre=train.centre + train.radius)):
         with pytest.raises(ValueError, match=r"the cameras of 'here' were changed since '.*' began: the ball that"):
             Fit(changed, SMALL, source="here").load(tmp_path)
-    rgba = train.rgba.clone()
-    rgba[0], rgba[1] = train.rgba[1], train.rgba[0]
-    masked = train.counts.clone()
-    masked[0, : len(masked[0]) // 2] = False
-    less = train.take(range(len(train) - 1))
-    for changed in (replace(train, rgba=rgba), replace(train, counts=masked), less):
-        with pytest.raises(ValueError, match=r"the pictures of 'here', or their masks, were changed since '.*' began"):
+    turned, noisy, masked = train.rgba.clone(), train.rgba.clone(), train.counts.clone()
+    turned[1] = train.rgba[1].flip(1)  # of the same mean
+    masked[1, : len(masked[1]) // 2] = False
+    for changed in (replace(train, rgba=turned), replace(train, counts=masked)):
+        picture = f"the picture '{re.escape(train.names[1])}' of 'here', or its mask, was changed since '.*' began: "
+        with pytest.raises(ValueError, match=picture):
             Fit(changed, SMALL, source="here").load(tmp_path)
+    with pytest.raises(ValueError, match=f"'here' has {len(train) - 1} pictures to learn from and had {len(train)} "):
+        Fit(train.take(range(len(train) - 1)), SMALL, source="here").load(tmp_path)
+    noisy[1, ::9, ::9] ^= 1  # as another machine may round
+    Fit(replace(train, rgba=noisy), SMALL, source="here").load(tmp_path)
+    tensors, meta = read_tensors(tmp_path / "checkpoint.safetensors")
+    del tensors["sketch"]  # as fits wrote it before
+    write_tensors(tmp_path / "checkpoint.safetensors", tensors, meta)
+    Fit(replace(train, rgba=turned), SMALL).load(tmp_path)
+    write_tensors(tmp_path / "checkpoint.safetensors", tensors, {**meta, "step": SMALL.steps + 1})
+    with pytest.raises(ValueError, match=f"is of step {SMALL.steps + 1}, its recipe has {SMALL.steps} steps; put back"):
+        Fit(train, SMALL).load(tmp_path)
 
 
 def test_pieces_have_the_gradient_of_the_whole(folder):

@@ -73,10 +73,10 @@ def test_finite_counts_and_keeps_the_rest():
 
 def test_a_clock_measures_laps():
     watch = Clock()
-    time.sleep(0.02)
+    time.sleep(0.1)
     first = watch.lap()
-    assert watch.seconds == [first] and 0.02 <= first < 1
-    assert watch.lap() < 0.01 < sum(watch.seconds)
+    assert watch.seconds == [first] and 0.1 <= first < 1
+    assert watch.lap() < 0.05 < sum(watch.seconds)
 
 
 def test_a_clock_waits_for_a_gpu_at_each_reading(monkeypatch):

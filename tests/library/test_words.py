@@ -236,6 +236,8 @@ def test_the_held_loss_of_the_last_look_is_kept_by_a_checkpoint(prior, tmp_path)
     half.save(tmp_path)
     again.load(tmp_path)
     assert [r.held for r in again.run()] == held[2:] and held[2] == held[1] != held[3] and held[0] != held[0]
+    with pytest.raises(ValueError, match=r"is of step 2, its recipe has 1 steps; put back the recipe\.json"):
+        Words(PICTURE, MUG, prior, recipe.with_fields(steps=1), 5).load(tmp_path)
 
 
 def test_it_stops_where_the_words_learn_no_more(prior, monkeypatch, tmp_path):

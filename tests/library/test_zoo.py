@@ -226,7 +226,7 @@ def test_the_model_of_pixels_refuses_renders_of_another_count(tmp_path, monkeypa
         monkeypatch.setattr("sys.argv", ["train_pixels", "--work", str(tmp_path), *other])
         with pytest.raises(SystemExit, match="2"):
             train_pixels.main()
-        assert "would replace the shipped one; give it a folder, --models" in capsys.readouterr().err
+        assert "would replace the shipped model, which has 14,336 and 20,000; name another" in capsys.readouterr().err
 
 
 def test_models_are_trained_further(tmp_path, monkeypatch):
