@@ -3,7 +3,8 @@
 The toy profile runs the package's own tiny models on the CPU. The full profile runs Stable Diffusion on CUDA with the
 thesis' settings where a recipe has the field (table 5.1, 6.1), but with the toy's range of elevations. It was run on a
 GPU with random weights of Stable Diffusion's shapes (`benchmarks.full`: time, memory, half precision), not yet with
-trained ones. `DREAMTEXT_PROFILE=full` switches every notebook.
+trained ones. `DREAMTEXT_PROFILE=full` switches the commands and the quickstart. The other chapters hold what they make
+against the truth of the toys, and stay with the tiny models.
 """
 
 import os

@@ -140,3 +140,10 @@ def test_a_notebook_runs(path, tmp_path):
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("path", SEEN)
+def test_only_the_quickstart_asks_for_the_profile(path):
+    """The recipes of the full one are others; a chapter of the tiny models that asked for it would fail on a GPU."""
+    asks = [c.source for c in cells(path) if "dreamtext_lib.profile" in c.source]
+    assert bool(asks) == (path.stem == "00_quickstart")
