@@ -116,8 +116,6 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
     """A new run, once the image is read and a sentence is found."""
     from ..capture.single import framed, read_single
     from ..profile import profile
-    from ..words.clip import Clip
-    from ..words.training import Words
     from ..words.vocabulary import vocabulary
 
     if a.image is None:
@@ -128,6 +126,9 @@ def begun(a: Namespace) -> "tuple[Words, Path, list[Found]]":
     single = read_single(a.image, a.mask)
     usual_clip, usual_words = USUAL[profile().name]
     words = vocabulary(a.vocabulary or usual_words)
+    from ..words.clip import Clip  # after what may be wrong with the image: this takes seconds
+    from ..words.training import Words
+
     prior, name = prior_of(a.model)
     picture = framed(single.rgba, prior.pixels, recipe.wall)
     clip = Clip.load(a.clip or usual_clip, profile().device)

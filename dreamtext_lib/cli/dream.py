@@ -74,32 +74,20 @@ def flags(parser: ArgumentParser) -> None:
 
 def plan(a: Namespace) -> tuple[str, int, Recipe, str | None, str, Path, str | None]:
     """Prompt, seed, recipe, model, engine, folder and file of learned words, from the flags or the run to resume."""
-    from ..distillation.dream import read_run
     from ..distillation.prompts import check_prompt
     from ..runs import read_record
 
     if a.resume:
-        names = (
-            "prompt",
-            "recipe",
-            "out",
-            "seed",
-            "model",
-            "words",
-            "image",
-            "mask",
-            "watch_fronts",
-            "photo",
-            "photo_mask",
-            "photo_azimuth",
-            "photo_elevation",
-            "threads",
-        )
+        names = "prompt recipe out seed model words image mask watch_fronts photo photo_mask photo_azimuth".split()
+        names += ["photo_elevation", "threads"]
         others = [name for name in names if getattr(a, name) is not None]
         if others := others + list(given(a, next(iter(recipes().values())))):
             name = others[0].replace("_", "-")
             flag = "the prompt" if name == "prompt" else f"--{name}"
             raise ValueError(f"--resume goes on with a run as it was; drop {flag}")
+        read_record(a.resume, "dream")  # refused, if so, before the seconds that the next line takes
+        from ..distillation.dream import read_run
+
         *run, engine = read_run(a.resume)
         return *run, a.engine or engine, a.resume, read_record(a.resume)["words"]
     sentence, model, words = words_of(a.words) if a.words else (None, None, None)
@@ -129,6 +117,10 @@ def begun(a: Namespace) -> "Photo | None":
     check_watch(a.watch_fronts, PREVIEW_EVERY, recipe.steps)
     check_engine(a.engine)
     photo = photo_of(a, recipe)
+    if a.image:
+        from ..capture.single import read_single
+
+        read_single(a.image, a.mask)  # what is wrong with it is said before the model is loaded, which takes seconds
     if a.image and recipe.space == "latents":  # last, as it loads the model
         from ..distillation.ending import check_size
 

@@ -29,7 +29,6 @@ def add_photo(parser: ArgumentParser) -> None:
 def photo_of(a: Namespace, recipe: "Recipe") -> "Photo | None":
     """The photograph that the flags name. Raises ValueError, in one sentence, if they do not go together."""
     from ..capture.single import framed, outline, read_single
-    from ..distillation.photo import Photo
 
     weights = recipe.regular.photo_weight, recipe.regular.mask_weight
     if a.photo is None:
@@ -49,4 +48,7 @@ def photo_of(a: Namespace, recipe: "Recipe") -> "Photo | None":
     single = read_single(a.photo, a.photo_mask)
     for note in single.notes:
         print(f"note: {note}", file=sys.stderr)
+
+    from ..distillation.photo import Photo  # after what may be wrong: this takes seconds
+
     return Photo(framed(single.rgba, PIXELS, WALL), outline(single.rgba, PIXELS), WALL, azimuth, elevation)

@@ -1,9 +1,13 @@
 """Prompts with view words (thesis 6.1.7)."""
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
 from ..radiance.cameras import VIEW_WORDS
-from .prior import Prior
+
+if TYPE_CHECKING:
+    from .prior import Prior  # whose libraries take seconds to load
 
 
 def check_prompt(prompt: str) -> str:
@@ -25,7 +29,7 @@ def check_characters(text: str, what: str) -> None:
         raise ValueError(f"{what} holds a control code of a terminal; type it as plain text")
 
 
-def view_states(prior: Prior, prompt: str, *, worded: bool = True, negative: str = "") -> dict[str, Tensor]:
+def view_states(prior: "Prior", prompt: str, *, worded: bool = True, negative: str = "") -> dict[str, Tensor]:
     """Text states for 'PROMPT, front view' and the other view words, and under '' for no text: each (1, L, C).
 
     Not worded: the prompt alone, whatever the view. A negative prompt is said instead of no text. Raises ValueError if

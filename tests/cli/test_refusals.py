@@ -2,11 +2,16 @@
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from commands import run
 
 from dreamtext_lib.cli.failures import FAULT, explain
+from dreamtext_lib.toybox.inputs import inputs
+from dreamtext_lib.viewing.pictures import write_picture
 
 TOO_LARGE = str(2**64)
 
@@ -78,8 +83,32 @@ def test_a_refusal_is_one_true_sentence_before_any_work(arguments, words, tmp_pa
 def test_a_size_that_the_model_does_not_have_is_told_before_an_image_is_described(prior, capsys, monkeypatch):
     monkeypatch.setattr("dreamtext_lib.distillation.prior.load_prior", lambda *_: prior)
     monkeypatch.setattr("dreamtext_lib.cli.dream.describe_first", lambda a: pytest.fail("an image was described"))
-    status, _, err = run(capsys, "dream", "--image", "mine.png", "--size", "24")
+    write_picture(inputs()[0].picture(), Path("mug.png"))
+    status, _, err = run(capsys, "dream", "--image", "mug.png", "--size", "24")
     assert status == 1 and "size is 24; a field of latents has one ray a latent, and this model has 16 a side" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["dream", ""],
+        ["dream", "a mug", "--steps", "0"],
+        ["dream", "--image", "nothing.png"],
+        ["dream", "--photo", "mine.png", "a mug", "--photo-weight", "1"],
+        ["dream", "--resume", "folder.glb"],
+        ["dream", "--words", "folder.glb"],
+        ["describe", "mine.png"],
+        ["fit", "folder.glb"],
+        ["view", "folder.glb"],
+    ],
+)
+def test_a_mistake_is_told_before_the_libraries_of_models_are_loaded(arguments):
+    """They take seconds, and a refusal needs none of them."""
+    code = "import sys; from dreamtext_lib.cli import main; status = main(sys.argv[1:]); loaded = set(sys.modules)"
+    code += "; sys.exit(9 if {'diffusers', 'transformers.models'} & loaded else status)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("dreamtext: ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["sample", "dream"])
