@@ -5,9 +5,7 @@ import signal
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch reads it, and for what the tests start
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # as in the background of a script, and so would all that is started
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; what tests start would ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
